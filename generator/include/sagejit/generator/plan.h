@@ -1,0 +1,88 @@
+// Every decision about a kernel: tile sizes, shared-memory map, fragments, scale shapes, entries.
+// The single truth that the kernels, the quantizer and the launcher read.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sagejit/generator/spec.h"
+#include "sagejit/generator/target.h"
+
+namespace sagejit {
+
+// Where P*V takes V from.
+enum class VPath {
+    kDirect,      // the caller's fp16 tensor
+    kScaledFp16,  // a workspace copy in fp16, each channel scaled by a power of two (bf16 input)
+    kInt8,        // a workspace copy in int8, transposed and permuted, a scale per channel
+};
+std::string_view to_string(VPath value);
+
+// One buffer of the shared-memory map. Rows are swizzled by XOR on their 16-byte chunks:
+// chunk' = chunk ^ ((row / swizzle_rows) & (swizzle_chunks - 1)), so that the eight rows one
+// ldmatrix reads fall into eight different bank groups.
+struct SharedRegion {
+    std::string name;
+    int offset = 0;  // bytes from the start of a stage
+    int bytes = 0;
+    int rows = 0;
+    int row_bytes = 0;
+    int swizzle_chunks = 1;
+    int swizzle_rows = 1;
+};
+
+struct Plan {
+    Spec spec;  // with every optional member filled in
+    Target target;
+
+    // Attention geometry. Tokens, warps, threads.
+    int tile_q = 0, tile_k = 0, warp_q = 0;
+    int warps = 0, threads = 0;
+    int stages = 0;       // key/value tiles in flight
+    int ctas_per_sm = 0;  // asked of the compiler by __launch_bounds__
+    int m_tiles = 0;      // 16-row MMA tiles per warp
+    int register_estimate = 0;
+
+    // Padded channel counts: int8 MMA takes 32 channels a step, ldmatrix 16 value channels.
+    int head_dim_padded = 0, head_dim_v_padded = 0;
+
+    VPath v_path = VPath::kDirect;
+    float rescale_threshold = 0;  // log2 by which a row may outgrow its reference maximum
+
+    // Shared memory of the attention kernel: `stages` copies of the regions.
+    std::vector<SharedRegion> stage_regions;  // k, v, meta
+    int stage_bytes = 0;
+    int shared_bytes = 0;
+
+    // Scale buffers. Q: one scale a row (token), else 8 a warp, one for each row mod 8.
+    // K: one a row (token), else 4 a tile, one for each (row mod 8) / 2; then 4 words of which
+    // the first holds the first bad key.
+    bool scale_per_token = false;
+    int q_scales_per_tile = 0;
+    int k_scales_per_tile = 0;
+    int k_meta_words = 0;
+
+    // Quantizer and statistics kernels.
+    int quant_threads = 0;
+    int quant_lanes = 0;    // lanes that share one row of Q or K, 8 channels each
+    int quant_lanes_v = 0;  // the same for V
+    int quant_shared_bytes = 0;
+    int statistics_shared_bytes = 0;
+    bool has_statistics = false;  // K mean and V per-channel amax
+    bool has_amax = false;        // tensor granularity takes one more pass
+};
+
+// Decides everything for a spec on a target. Deterministic. Throws Error(kUnsupportedTarget) with
+// the field, the limit and the nearest legal value when the target cannot hold what was asked,
+// and Error(kInvalidConfig) for an invalid spec.
+Plan make_plan(const Spec& spec, const Target& target);
+
+// Every legal plan for a spec on a target (tiles, stages), the default first.
+std::vector<Plan> candidates(const Spec& spec, const Target& target);
+
+// The plan for a person, and as a JSON object. indent < 0 gives one line.
+std::string plan_text(const Plan& plan);
+std::string plan_json(const Plan& plan, int indent = 2);
+
+}  // namespace sagejit

@@ -1,0 +1,49 @@
+// What one call needs besides the kernels: workspace regions and launch geometry for a shape.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "sagejit/generator/plan.h"
+
+namespace sagejit {
+
+// The sizes of a call. All counts; any of them may be 0.
+struct Shape {
+    int64_t batch = 0, heads_q = 0, heads_kv = 0, len_q = 0, len_k = 0;
+};
+
+// One array in the workspace.
+struct WorkspaceRegion {
+    size_t offset = 0;  // bytes, a multiple of 256
+    size_t bytes = 0;   // 0: not used by this plan
+};
+
+// The workspace of one call: `bytes` in all, aligned to 256. Members name the pointers of Call
+// (templates/common/call.cuh), which gives their shapes.
+struct Workspace {
+    WorkspaceRegion q_int8, q_scale, q_shift, q_amax;
+    WorkspaceRegion k_int8, k_meta, k_sum, k_amax;
+    WorkspaceRegion v_work, v_scale, v_first_bad, v_amax, v_chunk_bad;
+    size_t bytes = 0;
+    int q_tiles = 0, k_tiles = 0, chunks = 0, chunk_tokens = 0;
+};
+
+// Lays the workspace out. Throws Error(kInvalidArgument) for negative sizes, heads_q not a
+// multiple of heads_kv, or sizes past what the grid and 32-bit token indices hold.
+Workspace make_workspace(const Plan& plan, const Shape& shape);
+
+// One kernel launch: a one-dimensional grid of `ctas`.
+struct LaunchStep {
+    std::string_view entry;  // symbol in the emitted source
+    int64_t ctas = 0;
+    int threads = 0;
+    int shared_bytes = 0;
+};
+
+// The launches of one call, in stream order; empty when there is no output to write.
+std::vector<LaunchStep> launch_steps(const Plan& plan, const Shape& shape);
+
+}  // namespace sagejit

@@ -1,0 +1,128 @@
+// sagejit: quantized attention, compiled at run time.
+//
+//   sagejit::Spec spec = sagejit::parse_spec(config_json);
+//   sagejit::Kernel kernel = sagejit::prepare(spec, sagejit::Device::best());   // may take a
+//   second workspace = allocate(kernel.workspace_size(shape));                         // yours,
+//   256-aligned kernel.launch(arguments, workspace, bytes, stream);                         //
+//   never blocks
+//
+// prepare may compile, load and allocate; launch never does. launch runs on the caller's stream,
+// does not synchronise, does not change the current device and can be captured in a CUDA graph.
+// A Kernel may be used from many threads at once. All failures throw sagejit::Error.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "sagejit/generator/error.h"
+#include "sagejit/generator/plan.h"
+#include "sagejit/generator/spec.h"
+#include "sagejit/generator/workspace.h"
+
+namespace sagejit {
+
+// Where kernels run: one GPU, or the host device, which executes the same source on the CPU.
+class Device {
+  public:
+    static Device host();
+    // GPU number `ordinal` as the driver counts them (CUDA_VISIBLE_DEVICES applies).
+    // Throws Error(kNoDriver) or Error(kNoDevice).
+    static Device cuda(int ordinal);
+    // cuda:0 where there is a usable GPU, else host. Never throws for a missing driver.
+    static Device best();
+    // "host" or "cuda:N". Throws Error(kInvalidArgument) for another text.
+    static Device parse(const std::string& text);
+
+    bool is_host() const { return ordinal_ < 0; }
+    int ordinal() const { return ordinal_; }  // -1 for host
+    std::string text() const;                 // "host", "cuda:0"
+    std::string name() const;                 // e.g. "NVIDIA H200"; the CPU's for host
+    // The target kernels are planned for on this device. The host device takes the spec's target
+    // or the default one, so it has none of its own and this throws Error(kInvalidArgument).
+    const Target& target() const;
+
+  private:
+    explicit Device(int ordinal) : ordinal_(ordinal) {}
+    int ordinal_;
+};
+
+// A tensor the caller holds, in the memory of the kernel's device. shape and strides count
+// elements, in the order batch, heads, len, dim; strides[3] must be 1. Any other strides are
+// allowed ([B,S,H,D] layouts, slices of a fused QKV); rows are fastest when data is 16-byte
+// aligned and strides are multiples of 8. data must be aligned to the element, 2 bytes.
+struct TensorRef {
+    void* data = nullptr;
+    DataType dtype = DataType::kFp16;
+    std::array<int64_t, 4> shape{};
+    std::array<int64_t, 4> strides{};
+
+    // A contiguous tensor.
+    static TensorRef contiguous(void* data, DataType dtype, std::array<int64_t, 4> shape);
+};
+
+// One attention call: o = softmax(logit_scale * q k^T + causal mask) v.
+struct Arguments {
+    TensorRef q;           // [batch, heads_q, len_q, head_dim]
+    TensorRef k;           // [batch, heads_kv, len_k, head_dim]
+    TensorRef v;           // [batch, heads_kv, len_k, head_dim_v]
+    TensorRef o;           // [batch, heads_q, len_q, head_dim_v], written
+    float* lse = nullptr;  // [batch, heads_q, len_q] contiguous, natural log; required iff spec.lse
+    float logit_scale = 0;  // usually 1/sqrt(head_dim): default_logit_scale
+};
+
+// 1/sqrt(head_dim).
+float default_logit_scale(int head_dim);
+
+struct PrepareOptions {
+    // Where compiled kernels are kept; empty: $SAGEJIT_CACHE_DIR, else $XDG_CACHE_HOME/sagejit,
+    // else ~/.cache/sagejit.
+    std::filesystem::path cache_directory;
+    bool use_cache = true;
+    // Host device only: seed of the randomised schedule, 0 for the plain order.
+    uint64_t host_seed = 0;
+};
+
+// What preparing a kernel did.
+struct PrepareReport {
+    bool from_cache = false;
+    double compile_ms = 0;  // NVRTC, or the host compiler
+    double load_ms = 0;     // from cache or compiler to a launchable kernel
+};
+
+// A compiled plan, loaded on one device. Copies share it.
+class Kernel {
+  public:
+    const Plan& plan() const;
+    const Device& device() const;
+    const PrepareReport& report() const;
+
+    // Bytes of workspace a call of this shape needs; 0 when there is nothing to compute.
+    size_t workspace_size(const Shape& shape) const;
+
+    // Checks the arguments, then enqueues every launch of the call on `stream` (a CUstream; null
+    // is the legacy default stream; ignored by the host device, which returns when done).
+    // workspace: device memory, 256-byte aligned, at least workspace_size bytes, in use until the
+    // call completes; its contents need no initialisation. q, k, v are never modified.
+    // Throws Error(kInvalidArgument) before anything is launched, Error(kLaunchFailed) after.
+    void launch(const Arguments& arguments, void* workspace, size_t workspace_bytes,
+                void* stream = nullptr) const;
+
+    struct State;  // internal
+    explicit Kernel(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+
+  private:
+    std::shared_ptr<const State> state_;
+};
+
+// The sizes of a call, taken from its tensors. Throws Error(kInvalidArgument) where they disagree.
+Shape shape_of(const Arguments& arguments);
+
+// Plans, compiles (or finds in the cache) and loads. spec.target is honoured: on a GPU that cannot
+// run it this throws Error(kUnsupportedTarget).
+Kernel prepare(const Spec& spec, const Device& device, const PrepareOptions& options = {});
+
+}  // namespace sagejit

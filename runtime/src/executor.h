@@ -1,0 +1,32 @@
+// What runs compiled kernels: the CUDA driver or the host device. Internal to runtime/.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "call.h"
+#include "sagejit/generator/source.h"
+#include "sagejit/generator/workspace.h"
+#include "sagejit/sagejit.h"
+
+namespace sagejit {
+
+// The loaded kernels of one plan on one device.
+class Executor {
+  public:
+    virtual ~Executor() = default;
+    // Enqueues the steps in order, each with `call` as its only argument.
+    // Throws Error(kLaunchFailed).
+    virtual void run(std::span<const LaunchStep> steps, const abi::Call& call,
+                     void* stream) const = 0;
+};
+
+// Compiles (or takes from the cache) and loads; fills the report.
+std::unique_ptr<Executor> make_cuda_executor(const Plan& plan, const Source& source,
+                                             const Device& device, const PrepareOptions& options,
+                                             PrepareReport& report);
+std::unique_ptr<Executor> make_host_executor(const Plan& plan, const Source& source,
+                                             const PrepareOptions& options, PrepareReport& report);
+
+}  // namespace sagejit
