@@ -1,20 +1,19 @@
 // Finding NVRTC, compiling with it, and reading what it says.
-#include <stdlib.h>
-
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <optional>
 #include <string>
 
 #include "compile_cubin.h"
 #include "cubin.h"
+#include "error_of.h"
 #include "nvrtc_library.h"
 #include "ptxas_log.h"
 #include "sagejit/generator/error.h"
 #include "sagejit/generator/target.h"
+#include "scoped_variable.h"
 #include "temporary_directory.h"
 
 using namespace sagejit;
@@ -41,37 +40,6 @@ bool has_nvrtc() {
         WARN("skipped: " << error.what());
         return false;
     }
-}
-
-// Sets an environment variable for a scope.
-class ScopedVariable {
-  public:
-    ScopedVariable(const char* name, const std::string& value) : name_(name) {
-        if (const char* old = getenv(name)) old_ = old;
-        setenv(name, value.c_str(), 1);
-    }
-    ~ScopedVariable() {
-        if (old_) {
-            setenv(name_, old_->c_str(), 1);
-        } else {
-            unsetenv(name_);
-        }
-    }
-
-  private:
-    const char* name_;
-    std::optional<std::string> old_;
-};
-
-template <typename Function>
-Error error_of(Function function) {
-    try {
-        function();
-    } catch (const Error& error) {
-        return error;
-    }
-    FAIL("no error was thrown");
-    return Error(ErrorCode::kInternal, "");
 }
 
 std::string read_file(const std::filesystem::path& path) {
