@@ -20,6 +20,8 @@ constexpr int kBanksChunks = 8;        // 16-byte chunks in one pass over the 32
 // Registers beyond fragments and accumulators: addresses, row state, copies. With 48, ptxas of
 // CUDA 13.0 spilled a few bytes where the estimate met the limit; with 64 it does not.
 constexpr int kRegisterOverhead = 64;
+// Past this estimate Q moves to shared memory.
+constexpr int kRegistersWithQuery = 232;
 // A row may outgrow its reference by 2^8 before it is rescaled: fp16 P then reaches 256, far from
 // 65504, and fp32 sums do not mind. Accumulators in fp16 and P in 8 bits need p <= 1.
 constexpr float kRescaleThreshold = 8.0f;
@@ -93,14 +95,16 @@ Plan build(const Spec& spec, const Target& target, int tile_q, int tile_k, int w
         region.offset = plan.stage_bytes;
         plan.stage_bytes += round_up(region.bytes, kRegionAlignment);
     }
-    plan.shared_bytes = stages * plan.stage_bytes;
-
     const int key_tiles = tile_k / 8;
     const int value_tiles = plan.head_dim_v_padded / 8;
     const int output_registers = spec.pv_accum == PvAccum::kFp16 ? 2 : 4;
-    plan.register_estimate = plan.m_tiles * (output_registers * value_tiles + 4 * key_tiles +
-                                             plan.head_dim_padded / kQkStep * 4) +
-                             kRegisterOverhead;
+    const int query_registers = plan.m_tiles * plan.head_dim_padded / kQkStep * 4;
+    plan.register_estimate =
+        plan.m_tiles * (output_registers * value_tiles + 4 * key_tiles) + kRegisterOverhead;
+    plan.query_in_shared = plan.register_estimate + query_registers > kRegistersWithQuery;
+    if (!plan.query_in_shared) plan.register_estimate += query_registers;
+    plan.shared_bytes =
+        stages * plan.stage_bytes + (plan.query_in_shared ? tile_q * plan.head_dim_padded : 0);
     const int by_shared = target.shared_per_sm / (plan.shared_bytes + target.shared_reserved);
     const int by_registers =
         target.registers_per_sm / (plan.threads * round_up(plan.register_estimate, 8));

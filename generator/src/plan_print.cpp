@@ -39,6 +39,7 @@ Json to_json_object(const Plan& plan) {
           {"stages", plan.stages},
           {"ctas_per_sm", plan.ctas_per_sm},
           {"m_tiles", plan.m_tiles},
+          {"query_fragments", plan.query_in_shared ? "shared memory" : "registers"},
           {"register_estimate", plan.register_estimate},
           {"head_dim_padded", plan.head_dim_padded},
           {"head_dim_v_padded", plan.head_dim_v_padded},

@@ -131,7 +131,9 @@ std::vector<Slot> attention_slots(const Plan& plan) {
     const bool guard = fp16_values && spec.causal != CausalMode::kNone;
     std::vector<Slot> slots = {
         {"attention.state", "attention/state.cuh"},
-        {"attention.load_q", "attention/load_q.cuh"},
+        {"attention.query", "attention/query.cuh"},
+        {"attention.load_query",
+         plan.query_in_shared ? "attention/query_shared.cuh" : "attention/query_registers.cuh"},
         {"attention.load_k", "attention/load_k.cuh"},
         {"attention.load_v", load_v_variant(plan.v_path)},
         {"attention.qk", "attention/qk_int8.cuh"},
@@ -200,6 +202,8 @@ Bindings plan_bindings(const Plan& plan) {
         {"v_swizzle_chunks", number(v.swizzle_chunks)},
         {"v_swizzle_rows", number(v.swizzle_rows)},
         {"meta_offset", number(region(plan, "meta").offset)},
+        {"query_offset", number(plan.stages * plan.stage_bytes)},
+        {"query_bytes", number(plan.shared_bytes - plan.stages * plan.stage_bytes)},
         {"shared_bytes", number(plan.shared_bytes)},
         {"q_scales_per_tile", number(plan.q_scales_per_tile)},
         {"k_scales_per_tile", number(plan.k_scales_per_tile)},

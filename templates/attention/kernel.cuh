@@ -15,13 +15,18 @@ __device__ __forceinline__ TilePosition locate_tile(const Call& call) {
 }
 
 __device__ __forceinline__ void start_copies(const Call& call, const TilePosition& position,
-                                             i32 tile, i32 tiles, u32 shared) {
+                                             i32 tile, i32 tiles, u32 stage) {
     if (tile < tiles) {
-        const u32 stage = shared + static_cast<u32>(tile % plan::stages) * plan::stage_bytes;
         start_k_copy(call, position, tile, stage);
         start_v_copy(call, position, tile, stage);
     }
     cp_async_commit();
+}
+
+// The stage after this one, round and round.
+__device__ __forceinline__ u32 next_stage(u32 stage, u32 shared) {
+    const u32 next = stage + plan::stage_bytes;
+    return next == shared + plan::stages * plan::stage_bytes ? shared : next;
 }
 
 extern "C" __global__ void __launch_bounds__(plan::threads, plan::ctas_per_sm)
@@ -34,9 +39,8 @@ extern "C" __global__ void __launch_bounds__(plan::threads, plan::ctas_per_sm)
     const i32 tiles = divide_up(row_limit(call, last_query), plan::tile_k);
     const i32 unmasked_tiles = row_limit(call, position.first_query) / plan::tile_k;
 
-    QueryFragments fragments;
-    u32 bad_rows;
-    load_q(call, position, fragments, bad_rows);
+    Query query;
+    load_query(call, position, query, shared + plan::query_offset);
     QueryScales scales;
     load_q_scales(call, position, scales);
 
@@ -65,18 +69,21 @@ extern "C" __global__ void __launch_bounds__(plan::threads, plan::ctas_per_sm)
                 rows.weight[m][h] = 0.0f;
             }
         }
+        u32 refill = shared;
         for (i32 tile = 0; tile < plan::stages - 1; ++tile) {
-            start_copies(call, position, tile, tiles, shared);
+            start_copies(call, position, tile, tiles, refill);
+            refill = next_stage(refill, shared);
         }
+        u32 stage = shared;
         for (i32 tile = 0; tile < tiles; ++tile) {
-            const u32 stage = shared + static_cast<u32>(tile % plan::stages) * plan::stage_bytes;
             // This tile has arrived, and every warp is done with the stage that is refilled next.
             cp_async_wait<plan::stages - 2>();
             cta_barrier();
-            start_copies(call, position, tile + plan::stages - 1, tiles, shared);
+            start_copies(call, position, tile + plan::stages - 1, tiles, refill);
+            refill = next_stage(refill, shared);
 
             IntegerScores integers;
-            multiply_qk(integers, fragments, stage);
+            multiply_qk(integers, query, stage);
             Scores scores;
             RowValues factors;
             const u32 meta = stage + plan::meta_offset;
@@ -89,9 +96,11 @@ extern "C" __global__ void __launch_bounds__(plan::threads, plan::ctas_per_sm)
             softmax(scores, factors, rows, output);
             if (guarded && masked) guard_values(output, limits, tile * plan::tile_k, stage);
             multiply_pv(output, rows, scores, stage);
+            stage = next_stage(stage, shared);
         }
         cp_async_wait<0>();
         if (guarded || !output_needs_guard(output, shared)) break;
     }
-    write_output(call, position, output, rows, limits, bad_rows, first_bad_key);
+    write_output(call, position, output, rows, limits, bad_query_rows(call, position),
+                 first_bad_key);
 }

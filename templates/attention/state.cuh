@@ -11,7 +11,6 @@ constexpr f32 kScoreBias = 12582912.0f;  // 1.5 * 2^23
 
 using IntegerScores = i32[plan::m_tiles][kKeyTiles][4];
 using Scores = f32[plan::m_tiles][kKeyTiles][4];
-using QueryFragments = u32[plan::m_tiles][kHeadSteps][4];
 using RowValues = f32[plan::m_tiles][2];  // one per row a lane holds
 
 struct RowState {
