@@ -20,8 +20,9 @@ constexpr int kBanksChunks = 8;        // 16-byte chunks in one pass over the 32
 // Registers beyond fragments and accumulators: addresses, row state, copies. With 48, ptxas of
 // CUDA 13.0 spilled a few bytes where the estimate met the limit; with 64 it does not.
 constexpr int kRegisterOverhead = 64;
-// Past this estimate Q moves to shared memory.
-constexpr int kRegistersWithQuery = 232;
+// Past either of these Q moves to shared memory: ptxas of CUDA 13.0 spilled otherwise.
+constexpr int kRegistersWithQuery = 212;
+constexpr int kHeadDimWithQuery = 160;
 // A row may outgrow its reference by 2^8 before it is rescaled: fp16 P then reaches 256, far from
 // 65504, and fp32 sums do not mind. Accumulators in fp16 and P in 8 bits need p <= 1.
 constexpr float kRescaleThreshold = 8.0f;
@@ -101,7 +102,12 @@ Plan build(const Spec& spec, const Target& target, int tile_q, int tile_k, int w
     const int query_registers = plan.m_tiles * plan.head_dim_padded / kQkStep * 4;
     plan.register_estimate =
         plan.m_tiles * (output_registers * value_tiles + 4 * key_tiles) + kRegisterOverhead;
-    plan.query_in_shared = plan.register_estimate + query_registers > kRegistersWithQuery;
+    // Sums that restart with every key tile stand beside a whole tile of packed probabilities.
+    if (spec.pv_accum == PvAccum::kFp32PromoteFp16 || spec.pv_type == PvType::kInt8) {
+        plan.register_estimate += plan.m_tiles * (2 * key_tiles + 16);
+    }
+    plan.query_in_shared = plan.head_dim_padded > kHeadDimWithQuery ||
+                           plan.register_estimate + query_registers > kRegistersWithQuery;
     if (!plan.query_in_shared) plan.register_estimate += query_registers;
     plan.shared_bytes =
         stages * plan.stage_bytes + (plan.query_in_shared ? tile_q * plan.head_dim_padded : 0);
