@@ -104,7 +104,7 @@ Plan build(const Spec& spec, const Target& target, int tile_q, int tile_k, int w
         plan.m_tiles * (output_registers * value_tiles + 4 * key_tiles) + kRegisterOverhead;
     // Sums that restart with every key tile stand beside a whole tile of packed probabilities.
     if (spec.pv_accum == PvAccum::kFp32PromoteFp16 || spec.pv_type == PvType::kInt8) {
-        plan.register_estimate += plan.m_tiles * (2 * key_tiles + 16);
+        plan.register_estimate += plan.m_tiles * (2 * key_tiles + 8);
     }
     plan.query_in_shared = plan.head_dim_padded > kHeadDimWithQuery ||
                            plan.register_estimate + query_registers > kRegistersWithQuery;

@@ -37,7 +37,7 @@ inline void ldmatrix_x4_trans(u32 (&result)[4], u32 address) {
     {"mma_s8",
      R"(// D += A B, m16n8k32, int8 by int8 to int32.
 __device__ __forceinline__ void mma_s8(i32 (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
-    asm volatile(
+    asm(
         "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 "
         "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
         : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
@@ -52,7 +52,7 @@ inline void mma_s8(i32 (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
     {"mma_u8s8",
      R"(// D += A B, m16n8k32, unsigned int8 by int8 to int32.
 __device__ __forceinline__ void mma_u8s8(i32 (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
-    asm volatile(
+    asm(
         "mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 "
         "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
         : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
@@ -67,7 +67,7 @@ inline void mma_u8s8(i32 (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
     {"mma_f16_f32",
      R"(// D += A B, m16n8k16, fp16 by fp16 to fp32.
 __device__ __forceinline__ void mma_f16_f32(f32 (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
-    asm volatile(
+    asm(
         "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
         "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
@@ -82,7 +82,7 @@ inline void mma_f16_f32(f32 (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
     {"mma_f16_f16",
      R"(// D += A B, m16n8k16, fp16 by fp16 to fp16.
 __device__ __forceinline__ void mma_f16_f16(u32 (&d)[2], const u32 (&a)[4], u32 b0, u32 b1) {
-    asm volatile(
+    asm(
         "mma.sync.aligned.m16n8k16.row.col.f16.f16.f16.f16 "
         "{%0, %1}, {%2, %3, %4, %5}, {%6, %7}, {%0, %1};"
         : "+r"(d[0]), "+r"(d[1])
