@@ -37,7 +37,7 @@ struct Call {
     i32 batch;
     i32 heads_q;
     i32 heads_kv;
-    i32 group_size;    // heads_q / heads_kv
+    i32 group_size;  // heads_q / heads_kv
     i32 len_q;
     i32 len_k;
     i32 q_tiles;       // ceil(len_q / tile_q)

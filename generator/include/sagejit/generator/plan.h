@@ -50,7 +50,11 @@ struct Plan {
     VPath v_path = VPath::kDirect;
     float rescale_threshold = 0;  // log2 by which a row may outgrow its reference maximum
 
-    // Shared memory of the attention kernel: `stages` copies of the regions.
+    // Q's fragments stay in registers, or are read from shared memory for every key tile.
+    bool query_in_shared = false;
+
+    // Shared memory of the attention kernel: `stages` copies of the regions, then Q's tile where
+    // it is kept there.
     std::vector<SharedRegion> stage_regions;  // k, v, meta
     int stage_bytes = 0;
     int shared_bytes = 0;

@@ -1,0 +1,117 @@
+// Bits and conversions. Pairs hold the lower element in the lower half.
+#include "instructions.h"
+
+namespace sagejit {
+namespace {
+
+constexpr Instruction kRows[] = {
+    {"bits_to_f32",
+     R"(__device__ __forceinline__ f32 bits_to_f32(u32 bits) { return __uint_as_float(bits); }
+)",
+     R"(inline f32 bits_to_f32(u32 bits) { return __builtin_bit_cast(f32, bits); }
+)"},
+    {"f32_to_bits",
+     R"(__device__ __forceinline__ u32 f32_to_bits(f32 value) { return __float_as_uint(value); }
+)",
+     R"(inline u32 f32_to_bits(f32 value) { return __builtin_bit_cast(u32, value); }
+)"},
+    {"permute_bytes",
+     R"(// Nibble i of the selector picks byte i of the result from bytes 0..3 of a, 4..7 of b.
+__device__ __forceinline__ u32 permute_bytes(u32 a, u32 b, u32 selector) {
+    return __byte_perm(a, b, selector);
+}
+)",
+     R"(// Nibble i of the selector picks byte i of the result from bytes 0..3 of a, 4..7 of b.
+inline u32 permute_bytes(u32 a, u32 b, u32 selector) {
+    const u64 bytes = static_cast<u64>(b) << 32 | a;
+    u32 result = 0;
+    for (int i = 0; i < 4; ++i) {
+        const u32 byte = static_cast<u32>(bytes >> (8 * (selector >> (4 * i) & 7))) & 0xFFu;
+        result |= byte << (8 * i);
+    }
+    return result;
+}
+)"},
+    {"f32_to_s8",
+     R"(// Rounds to nearest even and saturates.
+__device__ __forceinline__ i32 f32_to_s8(f32 value) {
+    i32 result;
+    asm("cvt.rni.sat.s8.f32 %0, %1;" : "=r"(result) : "f"(value));
+    return result;
+}
+)",
+     R"(// Rounds to nearest even and saturates.
+inline i32 f32_to_s8(f32 value) {
+    if (!(value > -128.0f)) return value == value ? -128 : 0;
+    if (value > 127.0f) return 127;
+    return static_cast<i32>((value + 12582912.0f) - 12582912.0f);
+}
+)"},
+    {"f16_to_f32",
+     R"(__device__ __forceinline__ f32 f16_to_f32(u16 bits) {
+    f32 result;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(result) : "h"(bits));
+    return result;
+}
+)",
+     R"(inline f32 f16_to_f32(u16 bits) {
+    const u32 magnitude = bits & 0x7FFFu;
+    const u32 sign = static_cast<u32>(bits & 0x8000u) << 16;
+    if (magnitude >= 0x7C00u) return bits_to_f32(sign | 0x7F800000u | (magnitude & 0x3FFu) << 13);
+    // Scaling by 2^112 turns the half's exponent, and its denormals, into the float's.
+    const f32 scaled = bits_to_f32(magnitude << 13) * 5192296858534827628530496329220096.0f;
+    return bits_to_f32(f32_to_bits(scaled) | sign);
+}
+)"},
+    {"bf16_to_f32",
+     R"(__device__ __forceinline__ f32 bf16_to_f32(u16 bits) {
+    return bits_to_f32(static_cast<u32>(bits) << 16);
+}
+)",
+     R"(inline f32 bf16_to_f32(u16 bits) { return bits_to_f32(static_cast<u32>(bits) << 16); }
+)"},
+    {"f32_to_f16x2",
+     R"(__device__ __forceinline__ u32 f32_to_f16x2(f32 low, f32 high) {
+    u32 result;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(result) : "f"(high), "f"(low));
+    return result;
+}
+)",
+     R"(inline u32 f32_to_f16x2(f32 low, f32 high) {
+    return f32_to_f16_bits(low) | f32_to_f16_bits(high) << 16;
+}
+)"},
+    {"f32_to_bf16x2",
+     R"(__device__ __forceinline__ u32 f32_to_bf16x2(f32 low, f32 high) {
+    u32 result;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(result) : "f"(high), "f"(low));
+    return result;
+}
+)",
+     R"(inline u32 f32_to_bf16(f32 value) {
+    const u32 bits = f32_to_bits(value);
+    if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return 0x7FFFu;
+    return (bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16;
+}
+inline u32 f32_to_bf16x2(f32 low, f32 high) { return f32_to_bf16(low) | f32_to_bf16(high) << 16; }
+)"},
+    {"multiply_f16x2",
+     R"(__device__ __forceinline__ u32 multiply_f16x2(u32 a, u32 b) {
+    u32 result;
+    asm("mul.rn.f16x2 %0, %1, %2;" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+}
+)",
+     R"(inline u32 multiply_f16x2(u32 a, u32 b) {
+    const f32 low = f16_to_f32(static_cast<u16>(a)) * f16_to_f32(static_cast<u16>(b));
+    const f32 high = f16_to_f32(static_cast<u16>(a >> 16)) * f16_to_f32(static_cast<u16>(b >> 16));
+    return f32_to_f16_bits(low) | f32_to_f16_bits(high) << 16;
+}
+)"},
+};
+
+}  // namespace
+
+std::span<const Instruction> convert_instructions() { return kRows; }
+
+}  // namespace sagejit

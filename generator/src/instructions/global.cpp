@@ -1,0 +1,65 @@
+// Vector access to global memory; addresses are aligned to the access.
+#include "instructions.h"
+
+namespace sagejit {
+namespace {
+
+constexpr Instruction kRows[] = {
+    {"load_global_u32",
+     R"(__device__ __forceinline__ u32 load_global_u32(const void* source) {
+    return *static_cast<const u32*>(source);
+}
+)",
+     R"(inline u32 load_global_u32(const void* source) {
+    u32 value;
+    __builtin_memcpy(&value, source, 4);
+    return value;
+}
+)"},
+    {"load_global_u32x4",
+     R"(__device__ __forceinline__ void load_global_u32x4(u32 (&value)[4], const void* source) {
+    const uint4 loaded = *static_cast<const uint4*>(source);
+    value[0] = loaded.x;
+    value[1] = loaded.y;
+    value[2] = loaded.z;
+    value[3] = loaded.w;
+}
+)",
+     R"(inline void load_global_u32x4(u32 (&value)[4], const void* source) {
+    __builtin_memcpy(value, source, 16);
+}
+)"},
+    {"store_global_u32",
+     R"(__device__ __forceinline__ void store_global_u32(void* destination, u32 value) {
+    *static_cast<u32*>(destination) = value;
+}
+)",
+     R"(inline void store_global_u32(void* destination, u32 value) {
+    __builtin_memcpy(destination, &value, 4);
+}
+)"},
+    {"store_global_u32x2",
+     R"(__device__ __forceinline__ void store_global_u32x2(void* destination, const u32 (&value)[2]) {
+    *static_cast<uint2*>(destination) = make_uint2(value[0], value[1]);
+}
+)",
+     R"(inline void store_global_u32x2(void* destination, const u32 (&value)[2]) {
+    __builtin_memcpy(destination, value, 8);
+}
+)"},
+    {"store_global_u32x4",
+     R"(__device__ __forceinline__ void store_global_u32x4(void* destination, const u32 (&value)[4]) {
+    *static_cast<uint4*>(destination) = make_uint4(value[0], value[1], value[2], value[3]);
+}
+)",
+     R"(inline void store_global_u32x4(void* destination, const u32 (&value)[4]) {
+    __builtin_memcpy(destination, value, 16);
+}
+)"},
+};
+
+}  // namespace
+
+std::span<const Instruction> global_instructions() { return kRows; }
+
+}  // namespace sagejit

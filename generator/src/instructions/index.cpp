@@ -1,0 +1,60 @@
+// Thread and CTA indices, barriers, warp exchange.
+#include "instructions.h"
+
+namespace sagejit {
+namespace {
+
+constexpr Instruction kRows[] = {
+    {"thread_index",
+     R"(__device__ __forceinline__ u32 thread_index() { return threadIdx.x; }
+)",
+     R"(inline u32 thread_index() { return host_api->thread_index(); }
+)"},
+    {"cta_index",
+     R"(__device__ __forceinline__ u32 cta_index() { return blockIdx.x; }
+)",
+     R"(inline u32 cta_index() { return host_api->cta_index(); }
+)"},
+    {"cta_barrier",
+     R"(__device__ __forceinline__ void cta_barrier() { __syncthreads(); }
+)",
+     R"(inline void cta_barrier() { host_api->cta_barrier(); }
+)"},
+    {"warp_barrier",
+     R"(__device__ __forceinline__ void warp_barrier() { __syncwarp(); }
+)",
+     R"(inline void warp_barrier() { host_api->warp_barrier(); }
+)"},
+    {"vote_any",
+     R"(__device__ __forceinline__ bool vote_any(bool predicate) {
+    return __any_sync(0xFFFFFFFFu, predicate) != 0;
+}
+)",
+     R"(inline bool vote_any(bool predicate) { return host_api->vote_any(predicate) != 0; }
+)"},
+    {"shuffle_xor_u32",
+     R"(__device__ __forceinline__ u32 shuffle_xor_u32(u32 value, u32 lane_mask) {
+    return __shfl_xor_sync(0xFFFFFFFFu, value, lane_mask);
+}
+)",
+     R"(inline u32 shuffle_xor_u32(u32 value, u32 lane_mask) {
+    return host_api->shuffle_xor(value, lane_mask);
+}
+)"},
+    {"shuffle_xor_f32",
+     R"(__device__ __forceinline__ f32 shuffle_xor_f32(f32 value, u32 lane_mask) {
+    return __shfl_xor_sync(0xFFFFFFFFu, value, lane_mask);
+}
+)",
+     R"(inline f32 shuffle_xor_f32(f32 value, u32 lane_mask) {
+    return __builtin_bit_cast(f32,
+                              host_api->shuffle_xor(__builtin_bit_cast(u32, value), lane_mask));
+}
+)"},
+};
+
+}  // namespace
+
+std::span<const Instruction> index_instructions() { return kRows; }
+
+}  // namespace sagejit

@@ -1,0 +1,62 @@
+// fp32 arithmetic. The _rn forms are IEEE operations that no compiler contracts or approximates,
+// so that quantizers give the same integers everywhere.
+#include "instructions.h"
+
+namespace sagejit {
+namespace {
+
+constexpr Instruction kRows[] = {
+    {"add_rn",
+     R"(__device__ __forceinline__ f32 add_rn(f32 a, f32 b) { return __fadd_rn(a, b); }
+)",
+     R"(inline f32 add_rn(f32 a, f32 b) { return a + b; }
+)"},
+    {"mul_rn",
+     R"(__device__ __forceinline__ f32 mul_rn(f32 a, f32 b) { return __fmul_rn(a, b); }
+)",
+     R"(inline f32 mul_rn(f32 a, f32 b) { return a * b; }
+)"},
+    {"fma_rn",
+     R"(__device__ __forceinline__ f32 fma_rn(f32 a, f32 b, f32 c) { return __fmaf_rn(a, b, c); }
+)",
+     R"(inline f32 fma_rn(f32 a, f32 b, f32 c) { return host_api->fma(a, b, c); }
+)"},
+    {"div_rn",
+     R"(__device__ __forceinline__ f32 div_rn(f32 a, f32 b) { return __fdiv_rn(a, b); }
+)",
+     R"(inline f32 div_rn(f32 a, f32 b) { return a / b; }
+)"},
+    {"max_f32",
+     R"(// The larger one; the other one where one is NaN.
+__device__ __forceinline__ f32 max_f32(f32 a, f32 b) { return fmaxf(a, b); }
+)",
+     R"(// The larger one; the other one where one is NaN.
+inline f32 max_f32(f32 a, f32 b) { return __builtin_isnan(a) || a < b ? b : a; }
+)"},
+    {"exp2_approx",
+     R"(// 2^value, denormal results flushed to zero.
+__device__ __forceinline__ f32 exp2_approx(f32 value) {
+    f32 result;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(value));
+    return result;
+}
+)",
+     R"(// 2^value, denormal results flushed to zero.
+inline f32 exp2_approx(f32 value) { return host_api->exp2(value); }
+)"},
+    {"log2_approx",
+     R"(__device__ __forceinline__ f32 log2_approx(f32 value) {
+    f32 result;
+    asm("lg2.approx.f32 %0, %1;" : "=f"(result) : "f"(value));
+    return result;
+}
+)",
+     R"(inline f32 log2_approx(f32 value) { return host_api->log2(value); }
+)"},
+};
+
+}  // namespace
+
+std::span<const Instruction> math_instructions() { return kRows; }
+
+}  // namespace sagejit

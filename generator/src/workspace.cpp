@@ -1,0 +1,124 @@
+#include "sagejit/generator/workspace.h"
+
+#include <limits>
+#include <string>
+
+#include "sagejit/generator/error.h"
+
+namespace sagejit {
+namespace {
+
+constexpr int64_t kMaxTokens = int64_t{1} << 30;  // token indices are 32-bit
+constexpr int64_t kMaxCtas = 0x7FFFFFFF;          // x extent of a grid
+constexpr size_t kRegionAlignment = 256;          // bytes
+constexpr int kMaxChunks = 32;                    // partial sums a quantizer CTA adds up
+constexpr int kMinChunkTokens = 64;
+
+int64_t divide_up(int64_t value, int64_t divisor) { return (value + divisor - 1) / divisor; }
+
+[[noreturn]] void refuse(const std::string& what, const std::string& message) {
+    throw Error(ErrorCode::kInvalidArgument, message, what);
+}
+
+void check_shape(const Plan& plan, const Shape& shape) {
+    const auto check_size = [](const char* name, int64_t value) {
+        if (value < 0) refuse(name, "is negative: " + std::to_string(value));
+        if (value > kMaxTokens) {
+            refuse(name, "is " + std::to_string(value) + ", at most " + std::to_string(kMaxTokens) +
+                             " is supported");
+        }
+    };
+    check_size("batch", shape.batch);
+    check_size("heads_q", shape.heads_q);
+    check_size("heads_kv", shape.heads_kv);
+    check_size("len_q", shape.len_q);
+    check_size("len_k", shape.len_k);
+    if (shape.heads_q > 0 && (shape.heads_kv == 0 || shape.heads_q % shape.heads_kv != 0)) {
+        refuse("heads_q", "is " + std::to_string(shape.heads_q) + ", not a multiple of heads_kv " +
+                              std::to_string(shape.heads_kv));
+    }
+    const auto ctas = [&](int64_t heads, int64_t len, int tile) {
+        const __int128 total = static_cast<__int128>(shape.batch) * heads * divide_up(len, tile);
+        return total > kMaxCtas;
+    };
+    if (ctas(2 * shape.heads_q + 4 * shape.heads_kv, shape.len_q, plan.tile_q) ||
+        ctas(2 * shape.heads_q + 4 * shape.heads_kv, shape.len_k, plan.tile_k)) {
+        refuse("shape", "batch * heads * tiles exceeds the 2^31 - 1 CTAs of a grid");
+    }
+}
+
+bool nothing_to_do(const Shape& shape) {
+    return shape.batch == 0 || shape.heads_q == 0 || shape.len_q == 0;
+}
+
+}  // namespace
+
+Workspace make_workspace(const Plan& plan, const Shape& shape) {
+    check_shape(plan, shape);
+    Workspace result;
+    if (nothing_to_do(shape)) return result;
+    result.q_tiles = static_cast<int>(divide_up(shape.len_q, plan.tile_q));
+    result.k_tiles = static_cast<int>(divide_up(shape.len_k, plan.tile_k));
+    if (shape.len_k > 0) {
+        const int64_t per_chunk = divide_up(divide_up(shape.len_k, kMaxChunks), kMinChunkTokens);
+        result.chunk_tokens = static_cast<int>(per_chunk * kMinChunkTokens);
+        result.chunks = static_cast<int>(divide_up(shape.len_k, result.chunk_tokens));
+    }
+
+    const size_t q_rows = static_cast<size_t>(shape.batch * shape.heads_q);
+    const size_t kv_rows = static_cast<size_t>(shape.batch * shape.heads_kv);
+    const size_t q_tiles = q_rows * result.q_tiles;
+    const size_t k_tiles = kv_rows * result.k_tiles;
+    const size_t chunk_rows = kv_rows * result.chunks;
+    const auto place = [&result](WorkspaceRegion& region, bool used, size_t bytes) {
+        if (!used) return;
+        region.offset = result.bytes;
+        region.bytes = bytes;
+        result.bytes += (bytes + kRegionAlignment - 1) / kRegionAlignment * kRegionAlignment;
+    };
+    const bool tensor = plan.has_amax;
+    const bool lse_shift = plan.spec.lse && plan.spec.smooth_k;
+    const bool converted = plan.v_path != VPath::kDirect;
+    const bool int8_values = plan.v_path == VPath::kInt8;
+    const size_t word = sizeof(float);
+    const size_t value_bytes = int8_values ? 1 : 2;
+    const size_t channels_v = plan.head_dim_v_padded;
+
+    place(result.q_int8, true, q_tiles * plan.tile_q * plan.head_dim_padded);
+    place(result.q_scale, true, q_tiles * plan.q_scales_per_tile * word);
+    place(result.q_shift, lse_shift, q_tiles * plan.tile_q * word);
+    place(result.q_amax, tensor, q_tiles * word);
+    place(result.k_int8, true, k_tiles * plan.tile_k * plan.head_dim_padded);
+    place(result.k_meta, true, k_tiles * plan.k_meta_words * word);
+    place(result.k_sum, plan.spec.smooth_k, chunk_rows * plan.head_dim_padded * word);
+    place(result.k_amax, tensor, k_tiles * word);
+    place(result.v_work, converted, k_tiles * plan.tile_k * channels_v * value_bytes);
+    place(result.v_scale, converted, kv_rows * channels_v * word);
+    place(result.v_first_bad, int8_values, kv_rows * channels_v * word);
+    place(result.v_amax, converted, chunk_rows * channels_v * word);
+    place(result.v_chunk_bad, converted, chunk_rows * channels_v * word);
+    return result;
+}
+
+std::vector<LaunchStep> launch_steps(const Plan& plan, const Shape& shape) {
+    const Workspace workspace = make_workspace(plan, shape);
+    std::vector<LaunchStep> steps;
+    if (nothing_to_do(shape)) return steps;
+    const int64_t q_tiles = shape.batch * shape.heads_q * workspace.q_tiles;
+    const int64_t k_tiles = shape.batch * shape.heads_kv * workspace.k_tiles;
+    if (plan.has_statistics && shape.len_k > 0) {
+        steps.push_back({"statistics", shape.batch * shape.heads_kv * workspace.chunks,
+                         plan.quant_threads, plan.statistics_shared_bytes});
+    }
+    if (plan.has_amax) {
+        steps.push_back(
+            {"tile_amax", q_tiles + k_tiles, plan.quant_threads, plan.quant_shared_bytes});
+    }
+    const int64_t v_tiles = plan.v_path == VPath::kDirect ? 0 : k_tiles;
+    steps.push_back(
+        {"quantize", q_tiles + k_tiles + v_tiles, plan.quant_threads, plan.quant_shared_bytes});
+    steps.push_back({"attention", q_tiles, plan.threads, plan.shared_bytes});
+    return steps;
+}
+
+}  // namespace sagejit

@@ -1,0 +1,96 @@
+// O += P V in int8 (SageAttention arXiv 2410.02367, "-vT" and "-vB"): P is rounded to 0..255
+// against the row's reference maximum, V is int8 per channel, sums are exact inside one key tile
+// and added to fp32 after it. The normaliser is the sum of the rounded P.
+struct Output {
+    f32 value[plan::m_tiles][kValueTiles][4];
+};
+constexpr f32 kProbabilityShift = 7.99435344f;  // log2(255): p <= 255
+constexpr f32 kRoundingBias = 12582912.0f;      // 1.5 * 2^23: the low byte of p + bias is round(p)
+
+__device__ __forceinline__ void clear_output(Output& output) {
+#pragma unroll
+    for (int m = 0; m < plan::m_tiles; ++m) {
+#pragma unroll
+        for (int n = 0; n < kValueTiles; ++n) {
+#pragma unroll
+            for (int i = 0; i < 4; ++i) output.value[m][n][i] = 0.0f;
+        }
+    }
+}
+
+__device__ __forceinline__ void scale_output(Output& output, int m, int h, f32 factor) {
+#pragma unroll
+    for (int n = 0; n < kValueTiles; ++n) {
+        output.value[m][n][2 * h] *= factor;
+        output.value[m][n][2 * h + 1] *= factor;
+    }
+}
+
+__device__ __forceinline__ f32 output_value(const Output& output, int m, int n, int i) {
+    return output.value[m][n][i];
+}
+
+__device__ __forceinline__ f32 row_normaliser(const RowState& rows, int m, int h) {
+    return rows.weight[m][h];
+}
+
+// The A operand of one k32 step: register i holds row g + 8 (i % 2), tokens of n8 tiles
+// 4 step + 2 (i / 2) and the next one, in the order V's tokens were permuted to.
+__device__ __forceinline__ void pack_rounded(u32 (&a)[plan::m_tiles][4], RowState& rows,
+                                             const Scores& p, int step) {
+#pragma unroll
+    for (int m = 0; m < plan::m_tiles; ++m) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            const int h = i % 2;
+            const int n = 4 * step + 2 * (i / 2);
+            f32 rounded[4];
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                rounded[e] = add_rn(p[m][n + e / 2][2 * h + e % 2], kRoundingBias);
+            }
+            const f32 low = add_rn(rounded[0], -kRoundingBias) + add_rn(rounded[1], -kRoundingBias);
+            const f32 high =
+                add_rn(rounded[2], -kRoundingBias) + add_rn(rounded[3], -kRoundingBias);
+            rows.weight[m][h] += low + high;
+            const u32 first =
+                permute_bytes(f32_to_bits(rounded[0]), f32_to_bits(rounded[1]), 0x0040);
+            const u32 second =
+                permute_bytes(f32_to_bits(rounded[2]), f32_to_bits(rounded[3]), 0x0040);
+            a[m][i] = permute_bytes(first, second, 0x5410);
+        }
+    }
+}
+
+__device__ __forceinline__ void multiply_pv(Output& output, RowState& rows, const Scores& p,
+                                            u32 stage) {
+    constexpr int kSteps = plan::tile_k / 32;
+    const u32 lane = thread_index() % kWarpLanes;
+    const u32 row = lane % 8 + lane / 16 * 8;
+    const u32 half = lane / 8 % 2;
+    u32 a[kSteps][plan::m_tiles][4];
+#pragma unroll
+    for (int step = 0; step < kSteps; ++step) pack_rounded(a[step], rows, p, step);
+#pragma unroll
+    for (int n = 0; n < kValueTiles; n += 2) {
+        i32 partial[plan::m_tiles][2][4] = {};
+#pragma unroll
+        for (int step = 0; step < kSteps; ++step) {
+            u32 values[4];
+            ldmatrix_x4(values,
+                        stage + plan::v_offset + v_chunk_offset(8 * n + row, 2 * step + half));
+#pragma unroll
+            for (int m = 0; m < plan::m_tiles; ++m) {
+                mma_u8s8(partial[m][0], a[step][m], values[0], values[1]);
+                mma_u8s8(partial[m][1], a[step][m], values[2], values[3]);
+            }
+        }
+#pragma unroll
+        for (int m = 0; m < plan::m_tiles; ++m) {
+#pragma unroll
+            for (int i = 0; i < 8; ++i) {
+                output.value[m][n + i / 4][i % 4] += static_cast<f32>(partial[m][i / 4][i % 4]);
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+// Quantization of one tile of rows of Q or K: amax per group, then int8 with round to nearest even.
+// Every float operation is an explicit IEEE one, so that all devices produce the same integers.
+// The tile stays in registers between the two steps: one read, one write.
+
+constexpr f32 kAmaxFloor = 8.8817841970012523e-16f;  // 2^-50: scales stay finite and positive
+constexpr u32 kBadRow = 0xFFFFFFFFu;                 // above every float's bits
+
+// Shared memory of the kernel: the mean, then one word per group, then the first bad key.
+constexpr u32 kMeanBytes = 4 * plan::head_dim_padded;
+
+template <int tile_rows>
+struct TileRows {
+    static constexpr int kRowsPerPass = plan::quant_threads / plan::quant_lanes;
+    static constexpr int kPasses = divide_up(tile_rows, kRowsPerPass);
+
+    u32 pairs[kPasses][4];
+    u32 bad_passes;  // bit p: the row of pass p holds NaN or Inf
+
+    __device__ __forceinline__ static u32 lane() { return thread_index() % plan::quant_lanes; }
+    __device__ __forceinline__ static u32 row(int pass) {
+        return pass * kRowsPerPass + thread_index() / plan::quant_lanes;
+    }
+    __device__ __forceinline__ static bool in_tile(int pass) {
+        return tile_rows % kRowsPerPass == 0 || row(pass) < tile_rows;
+    }
+};
+
+// Channel i of this lane's eight, less the mean.
+template <int tile_rows>
+__device__ __forceinline__ f32 centred(const TileRows<tile_rows>& tile, int pass, int i,
+                                       const f32 (&mean)[8]) {
+    return add_rn(input_to_f32(nth_of_eight(tile.pairs[pass], i)), -mean[i]);
+}
+
+// Reads `valid` rows, zeros after them, and raises each group's word to its largest magnitude.
+// Rows with NaN or Inf take no part.
+template <bool is_query, int tile_rows>
+__device__ __forceinline__ void read_rows(TileRows<tile_rows>& tile, const TensorView& view,
+                                          const u16* base, i32 first_token, i32 valid,
+                                          const f32 (&mean)[8], u32 groups) {
+    using Rows = TileRows<tile_rows>;
+    const u32 lane = Rows::lane();
+    tile.bad_passes = 0;
+#pragma unroll
+    for (int pass = 0; pass < Rows::kPasses; ++pass) {
+        const u32 row = Rows::row(pass);
+        const bool inside = static_cast<i32>(row) < valid && lane * 8 < plan::head_dim;
+#pragma unroll
+        for (int i = 0; i < 4; ++i) tile.pairs[pass][i] = 0;
+        if (inside) {
+            load_eight(tile.pairs[pass], base + token_offset(view, first_token + row) + 8 * lane,
+                       view.vector_access != 0);
+        }
+    }
+#pragma unroll
+    for (int pass = 0; pass < Rows::kPasses; ++pass) {
+        const u32 row = Rows::row(pass);
+        u32 largest = 0;
+#pragma unroll
+        for (int i = 0; i < 8; ++i) {
+            const u32 bits = f32_to_bits(centred(tile, pass, i, mean)) & 0x7FFFFFFFu;
+            largest = bits > largest ? bits : largest;
+            if (!input_is_finite(nth_of_eight(tile.pairs[pass], i))) largest = kBadRow;
+        }
+#pragma unroll
+        for (int step = 1; step < plan::quant_lanes; step *= 2) {
+            const u32 other = shuffle_xor_u32(largest, step);
+            largest = other > largest ? other : largest;
+        }
+        if (static_cast<i32>(row) >= valid) continue;
+        if (largest == kBadRow) {
+            tile.bad_passes |= 1u << pass;
+        } else if (lane == 0) {
+            const u32 group = is_query ? query_group(row) : key_group(row);
+            atomic_max_shared(groups + 4 * group, largest);
+        }
+    }
+}
+
+__device__ __forceinline__ f32 group_amax(u32 groups, u32 group) {
+    return max_f32(load_shared_f32(groups + 4 * group), kAmaxFloor);
+}
+
+// Writes the rows as int8, [tile_rows, head_dim_padded]. sign: -1 negates.
+template <bool is_query, int tile_rows>
+__device__ __forceinline__ void write_rows(const TileRows<tile_rows>& tile, i8* destination,
+                                           i32 valid, const f32 (&mean)[8], f32 sign, u32 groups) {
+    using Rows = TileRows<tile_rows>;
+    const u32 lane = Rows::lane();
+    if (lane * 8 >= plan::head_dim_padded) return;
+#pragma unroll
+    for (int pass = 0; pass < Rows::kPasses; ++pass) {
+        if (!Rows::in_tile(pass)) continue;
+        const u32 row = Rows::row(pass);
+        const f32 amax = group_amax(groups, is_query ? query_group(row) : key_group(row));
+        const f32 inverse = mul_rn(div_rn(127.0f, amax), sign);
+        const bool bad = (tile.bad_passes >> pass & 1) != 0;
+        const bool zero = bad || static_cast<i32>(row) >= valid;
+        u32 bytes[2] = {0, 0};
+#pragma unroll
+        for (int i = 0; i < 8; ++i) {
+            const i32 value = zero ? 0 : f32_to_s8(mul_rn(centred(tile, pass, i, mean), inverse));
+            bytes[i / 4] |= (static_cast<u32>(value) & 0xFFu) << (i % 4 * 8);
+        }
+        if (is_query && bad && lane == 0) bytes[0] = kBadRowMarker;
+        store_global_u32x2(destination + row * plan::head_dim_padded + 8 * lane, bytes);
+    }
+}
+
+__device__ __forceinline__ void clear_groups(u32 groups, u32 count) {
+    for (u32 i = thread_index(); i < count; i += plan::quant_threads) {
+        store_shared_u32(groups + 4 * i, 0);
+    }
+    cta_barrier();
+}
+
+// One tile of queries.
+__device__ __forceinline__ void read_query_tile(const Call& call, i32 q_row, i32 tile_index,
+                                                TileRows<plan::tile_q>& tile, u32 groups) {
+    const f32 no_mean[8] = {};
+    const i32 first = tile_index * plan::tile_q;
+    clear_groups(groups, kQueryGroups);
+    read_rows<true>(tile, call.q, head_base(call.q, q_row / call.heads_q, q_row % call.heads_q),
+                    first, call.len_q - first, no_mean, groups);
+    cta_barrier();
+}
+
+// One tile of keys; mean receives this lane's eight channels.
+__device__ __forceinline__ void read_key_tile(const Call& call, i32 kv_row, i32 tile_index,
+                                              TileRows<plan::tile_k>& tile, f32 (&mean)[8],
+                                              u32 shared, u32 groups) {
+    const i32 first = tile_index * plan::tile_k;
+    const u32 lane = thread_index() % plan::quant_lanes;
+    load_key_mean(call, kv_row, shared);
+#pragma unroll
+    for (int i = 0; i < 8; ++i) {
+        mean[i] = lane * 8 < plan::head_dim_padded ? key_mean(shared, 8 * lane + i) : 0.0f;
+    }
+    clear_groups(groups, kKeyGroups + 1);
+    read_rows<false>(tile, call.k,
+                     head_base(call.k, kv_row / call.heads_kv, kv_row % call.heads_kv), first,
+                     call.len_k - first, mean, groups);
+    cta_barrier();
+}
