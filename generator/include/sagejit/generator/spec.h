@@ -25,7 +25,7 @@ enum class PvType { kFp16, kInt8 };
 // fp16 inside one key tile, fp32 across tiles. kFp32PromoteInt32: the only one for int8.
 enum class PvAccum { kFp32, kFp16, kFp32PromoteFp16, kFp32PromoteInt32 };
 
-// JSON spellings, e.g. "top_left". parse_* throw nothing; nullopt for an unknown word.
+// JSON spellings, e.g. "top_left".
 std::string_view to_string(DataType value);
 std::string_view to_string(CausalMode value);
 std::string_view to_string(Granularity value);
@@ -66,10 +66,10 @@ struct Spec {
 Spec parse_spec(std::string_view json_text, std::string_view origin = "config");
 
 // The config as canonical JSON: every member spelled out, fixed key order, so that
-// parse_spec(to_json(s)) == s. indent < 0 gives one line.
+// parse_spec(to_json(s)) == s. indent < 0 gives one line. Throws as validate does.
 std::string to_json(const Spec& spec, int indent = 2);
 
-// Throws the same errors as parse_spec for a Spec built in C++.
+// Throws the same errors as parse_spec for a Spec built in C++; their origin is "spec".
 void validate(const Spec& spec);
 
 }  // namespace sagejit

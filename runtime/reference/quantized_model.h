@@ -1,0 +1,50 @@
+// The third oracle: what the quantized algorithm gives when only its deliberate roundings happen,
+// those of Q, K, P and V. Everything else, accumulators included, is fp64. A kernel must agree
+// with it to a tight tolerance; its distance from exact attention is the price of quantization.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "reference/problem.h"
+#include "reference/quantizers.h"
+
+namespace sagejit {
+
+// In which arithmetic the integers are chosen. kFp32 gives the kernels' own integers (given their
+// k_mean), so that only rounding of sums and exponentials is left to tolerate.
+enum class QuantizerArithmetic { kFp64, kFp32 };
+
+// Everything the two matrix products read. Per head: index batch * heads + head.
+struct QuantizedOperands {
+    std::vector<double> k_mean;  // [batch, heads_kv, head_dim]; zeros without smoothing
+    std::vector<QuantizedRows<double>> q, k;
+    std::vector<double> v;             // [batch, heads_kv, len_k, head_dim_v]: as multiplied by P
+    std::vector<double> v_scale;       // [batch, heads_kv, head_dim_v]: real = v_scale * v
+    std::vector<int64_t> v_first_bad;  // [batch, heads_kv, head_dim_v]; len_k unless VPath::kInt8
+};
+
+// The mean over all len_k keys of each channel: the sum of its finite elements / len_k.
+// [batch, heads_kv, head_dim].
+std::vector<double> channel_means(const AttentionProblem& problem);
+
+// Quantizes as the plan says: granularity, tiles, smoothing, path of V. k_mean: what to subtract,
+// [batch, heads_kv, head_dim]; empty for channel_means, rounded to the arithmetic. Ignored without
+// smoothing. Throws Error(kInvalidArgument) where plan and problem do not fit.
+QuantizedOperands quantize_operands(const Plan& plan, const AttentionProblem& problem,
+                                    QuantizerArithmetic arithmetic = QuantizerArithmetic::kFp64,
+                                    std::span<const double> k_mean = {});
+
+// Attention on quantized operands, with the plan's mask and type of P.
+//
+// P in fp16: p = exp(s - row maximum), rounded to fp16 for the product with V, unrounded for the
+// row sum. P in int8: p relative to the maximum of the tiles of tile_k keys so far, rounded to
+// multiples of 1/255, both for the product and for the row sum that divides it; lse from unrounded
+// p. All variants of pv_accum give the same: accumulators do not round here.
+// A row is NaN when its q, or a k it sees, is not finite; with V in int8 a channel of a row is NaN
+// when a v it sees there is not finite. round_output: round o to the plan's output_dtype.
+AttentionResult quantized_attention(const Plan& plan, const AttentionProblem& problem,
+                                    const QuantizedOperands& operands, bool round_output = false);
+
+}  // namespace sagejit

@@ -1,0 +1,164 @@
+#include "reference/quantizers.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "tensor/half.h"
+
+namespace sagejit {
+namespace {
+
+template <class Real>
+constexpr Real kLog2E = static_cast<Real>(1.442695040888963407L);  // float: 1.44269504f
+
+template <class Real>
+int8_t quantize(Real value, Real inverse_scale) {
+    constexpr Real kMost = kInt8Max;
+    return static_cast<int8_t>(std::clamp(std::rint(value * inverse_scale), -kMost, kMost));
+}
+
+template <class Real>
+bool is_finite(std::span<const Real> row) {
+    return std::all_of(row.begin(), row.end(), [](Real value) { return std::isfinite(value); });
+}
+
+// Quantizes the rows of x by groups; scale = amax / 127 and nothing else folded in.
+template <class Real>
+QuantizedRows<Real> quantize_rows(std::span<const Real> x, int64_t dim,
+                                  const std::function<int64_t(int64_t)>& group_of) {
+    const auto len = static_cast<int64_t>(x.size()) / dim;
+    QuantizedRows<Real> result;
+    result.values.assign(x.size(), 0);
+    result.scale.resize(static_cast<size_t>(len));
+    result.bad.resize(static_cast<size_t>(len));
+    std::vector<Real> amax;
+    for (int64_t i = 0; i < len; ++i) {
+        const std::span<const Real> row = x.subspan(i * dim, dim);
+        const auto group = static_cast<size_t>(group_of(i));
+        if (group >= amax.size()) amax.resize(group + 1, static_cast<Real>(kAmaxFloor));
+        result.bad[i] = !is_finite(row);
+        if (result.bad[i]) continue;
+        for (const Real value : row) amax[group] = std::max(amax[group], std::abs(value));
+    }
+    for (int64_t i = 0; i < len; ++i) {
+        const Real largest = amax[group_of(i)];
+        const Real inverse_scale = Real{kInt8Max} / largest;
+        result.scale[i] = largest / Real{kInt8Max};
+        if (result.bad[i]) continue;
+        for (int64_t d = i * dim; d < (i + 1) * dim; ++d)
+            result.values[d] = quantize(x[d], inverse_scale);
+    }
+    return result;
+}
+
+}  // namespace
+
+int64_t q_scale_group(const Plan& plan, int64_t row) {
+    switch (plan.spec.granularity) {
+        case Granularity::kTensor:
+            return 0;
+        case Granularity::kToken:
+            return row;
+        case Granularity::kBlock:
+            return row / plan.tile_q;
+        case Granularity::kWarp:
+            return row / plan.warp_q;
+        case Granularity::kThread:
+            return row / plan.warp_q * 8 + row % 8;
+    }
+    return 0;
+}
+
+int64_t k_scale_group(const Plan& plan, int64_t row) {
+    switch (plan.spec.granularity) {
+        case Granularity::kTensor:
+            return 0;
+        case Granularity::kToken:
+            return row;
+        case Granularity::kBlock:
+        case Granularity::kWarp:
+            return row / plan.tile_k;
+        case Granularity::kThread:
+            return row / plan.tile_k * 4 + row % 8 / 2;
+    }
+    return 0;
+}
+
+template <class Real>
+QuantizedRows<Real> quantize_q(const Plan& plan, std::span<const Real> q, Real logit_scale) {
+    const int64_t dim = plan.spec.head_dim;
+    std::vector<Real> x(q.begin(), q.end());
+    if (logit_scale < 0) std::transform(x.begin(), x.end(), x.begin(), std::negate<>());
+    QuantizedRows<Real> result =
+        quantize_rows<Real>(x, dim, [&](int64_t row) { return q_scale_group(plan, row); });
+    const Real fold = std::abs(logit_scale) * kLog2E<Real>;
+    for (Real& scale : result.scale) scale *= fold;
+    for (size_t i = 0; i < result.bad.size(); ++i)
+        if (result.bad[i]) result.values[i * static_cast<size_t>(dim)] = kBadRowMarker;
+    return result;
+}
+
+template <class Real>
+QuantizedRows<Real> quantize_k(const Plan& plan, std::span<const Real> k,
+                               std::span<const Real> k_mean) {
+    const auto dim = static_cast<size_t>(plan.spec.head_dim);
+    std::vector<Real> x(k.begin(), k.end());
+    if (!k_mean.empty())
+        for (size_t i = 0; i < x.size(); ++i) x[i] -= k_mean[i % dim];
+    return quantize_rows<Real>(x, plan.spec.head_dim,
+                               [&](int64_t row) { return k_scale_group(plan, row); });
+}
+
+template <class Real>
+QuantizedChannels<Real> quantize_v(std::span<const Real> v, int64_t head_dim_v) {
+    const auto dim = static_cast<size_t>(head_dim_v);
+    const size_t len = v.size() / dim;
+    QuantizedChannels<Real> result;
+    result.values.assign(v.size(), 0);
+    result.scale.resize(dim);
+    result.first_bad.assign(dim, static_cast<int64_t>(len));
+    for (size_t d = 0; d < dim; ++d) {
+        auto amax = static_cast<Real>(kAmaxFloor);
+        for (size_t j = len; j-- > 0;) {
+            const Real value = v[j * dim + d];
+            if (std::isfinite(value))
+                amax = std::max(amax, std::abs(value));
+            else
+                result.first_bad[d] = static_cast<int64_t>(j);
+        }
+        const Real inverse_scale = Real{kInt8Max} / amax;
+        result.scale[d] = amax / Real{kInt8Max};
+        for (size_t i = d; i < v.size(); i += dim)
+            if (std::isfinite(v[i])) result.values[i] = quantize(v[i], inverse_scale);
+    }
+    return result;
+}
+
+HalfChannels scale_v_to_fp16(std::span<const double> v, int64_t head_dim_v) {
+    constexpr int kTargetExponent = 8;  // of the largest value: 256 = 2^8 <= it < 512
+    const auto dim = static_cast<size_t>(head_dim_v);
+    HalfChannels result;
+    result.values.resize(v.size());
+    result.exponent.assign(dim, 0);
+    for (size_t d = 0; d < dim; ++d) {
+        double amax = 0;
+        for (size_t i = d; i < v.size(); i += dim)
+            if (std::isfinite(v[i])) amax = std::max(amax, std::abs(v[i]));
+        if (amax > 0) result.exponent[d] = std::ilogb(amax) - kTargetExponent;
+        for (size_t i = d; i < v.size(); i += dim)
+            result.values[i] = fp16_from_double(std::ldexp(v[i], -result.exponent[d]));
+    }
+    return result;
+}
+
+template QuantizedRows<float> quantize_q(const Plan&, std::span<const float>, float);
+template QuantizedRows<double> quantize_q(const Plan&, std::span<const double>, double);
+template QuantizedRows<float> quantize_k(const Plan&, std::span<const float>,
+                                         std::span<const float>);
+template QuantizedRows<double> quantize_k(const Plan&, std::span<const double>,
+                                          std::span<const double>);
+template QuantizedChannels<float> quantize_v(std::span<const float>, int64_t);
+template QuantizedChannels<double> quantize_v(std::span<const double>, int64_t);
+
+}  // namespace sagejit

@@ -1,0 +1,30 @@
+// Emitted sources of a few representative plans, byte for byte. A missing file is a failure.
+// After a deliberate change: SAGEJIT_UPDATE_GOLDEN=1 ctest -L golden, and read the diff.
+#include <catch2/catch.hpp>
+#include <cstdlib>
+
+#include "configs.h"
+#include "sagejit/generator/source.h"
+
+using namespace sagejit;
+
+TEST_CASE("golden sources") {
+    const std::pair<const char*, const char*> cases[] = {
+        {"thread-d64-causal", "sm_89"}, {"sage-t-d128", "sm_80"},      {"sage-vb-d128", "sm_90"},
+        {"thread-d128-bf16", "sm_120"}, {"thread-d128-lse", "sm_100"}, {"tensor-d128", "sm_87"},
+        {"thread-d256", "sm_86"},
+    };
+    for (const auto& [config, target] : cases) {
+        const Source source = emit(make_plan(test::shipped_config(config), find_target(target)));
+        const std::string name = std::string(config) + "-" + target + ".cu";
+        const std::filesystem::path path = test::source_path("tests/golden") / name;
+        if (std::getenv("SAGEJIT_UPDATE_GOLDEN") != nullptr) {
+            std::ofstream(path, std::ios::binary) << source.text;
+        }
+        INFO(name);
+        std::string expected;
+        REQUIRE_NOTHROW(expected = test::read_file(path));
+        const bool same = source.text == expected;
+        CHECK(same);
+    }
+}

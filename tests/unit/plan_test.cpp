@@ -1,0 +1,178 @@
+#include "sagejit/generator/plan.h"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "configs.h"
+#include "sagejit/generator/error.h"
+
+using namespace sagejit;
+
+namespace {
+
+Spec spec_of(int head_dim, int head_dim_v = 0) {
+    Spec spec;
+    spec.head_dim = head_dim;
+    spec.head_dim_v = head_dim_v > 0 ? head_dim_v : head_dim;
+    return spec;
+}
+
+// Bank group (16-byte column of 128 bytes) of a chunk in a swizzled region.
+int bank_group(const SharedRegion& region, int row, int chunk) {
+    const int flipped = chunk ^ (row / region.swizzle_rows & (region.swizzle_chunks - 1));
+    return (row * region.row_bytes / 16 + flipped) % 8;
+}
+
+}  // namespace
+
+TEST_CASE("every head dim has a plan on every target that fits it") {
+    for (const Target& target : all_targets()) {
+        for (int dim = kMinHeadDim; dim <= kMaxHeadDim; dim += kHeadDimStep) {
+            for (const DataType dtype : {DataType::kFp16, DataType::kBf16}) {
+                Spec spec = spec_of(dim);
+                spec.dtype = spec.output_dtype = dtype;
+                const Plan plan = make_plan(spec, target);
+                INFO(target.name << " head_dim " << dim);
+                CHECK(plan.shared_bytes <= target.shared_per_cta);
+                CHECK(plan.ctas_per_sm * (plan.shared_bytes + target.shared_reserved) <=
+                      target.shared_per_sm);
+                CHECK(plan.ctas_per_sm * plan.threads <= target.threads_per_sm);
+                CHECK(plan.register_estimate <= target.registers_per_thread);
+                CHECK(plan.head_dim_padded % 32 == 0);
+                CHECK(plan.head_dim_v_padded % 16 == 0);
+                CHECK(plan.warps * plan.warp_q == plan.tile_q);
+            }
+        }
+    }
+}
+
+TEST_CASE("eight rows of one ldmatrix fall into eight bank groups, and a swizzle stays in its row") {
+    for (int dim = kMinHeadDim; dim <= kMaxHeadDim; dim += kHeadDimStep) {
+        for (const PvType type : {PvType::kFp16, PvType::kInt8}) {
+            Spec spec = spec_of(dim);
+            spec.pv_type = type;
+            if (type == PvType::kInt8) spec.pv_accum = PvAccum::kFp32PromoteInt32;
+            const Plan plan = make_plan(spec, find_target("sm_90"));
+            for (const SharedRegion& region : plan.stage_regions) {
+                if (region.name == "meta") continue;
+                const int chunks = region.row_bytes / 16;
+                for (int first = 0; first < region.rows; first += 8) {
+                    for (int chunk = 0; chunk < chunks; ++chunk) {
+                        std::set<int> groups;
+                        for (int row = first; row < first + 8; ++row) {
+                            groups.insert(bank_group(region, row, chunk));
+                        }
+                        INFO(region.name << " head_dim " << dim << " row " << first << " chunk "
+                                         << chunk);
+                        REQUIRE(groups.size() == 8);
+                    }
+                }
+                for (int row = 0; row < region.rows; ++row) {
+                    std::set<int> places;
+                    for (int chunk = 0; chunk < chunks; ++chunk) {
+                        const int flip =
+                            row / region.swizzle_rows & (region.swizzle_chunks - 1);
+                        places.insert(chunk ^ flip);
+                    }
+                    REQUIRE(static_cast<int>(places.size()) == chunks);
+                    REQUIRE(*places.rbegin() == chunks - 1);
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("stage regions do not overlap and are aligned") {
+    for (const std::string& name : test::shipped_config_names()) {
+        for (const Target& target : all_targets()) {
+            const Plan plan = make_plan(test::shipped_config(name), target);
+            int end = 0;
+            for (const SharedRegion& region : plan.stage_regions) {
+                CHECK(region.offset >= end);
+                CHECK(region.offset % 128 == 0);
+                CHECK(region.bytes == region.rows * region.row_bytes);
+                end = region.offset + region.bytes;
+            }
+            CHECK(end <= plan.stage_bytes);
+        }
+    }
+}
+
+TEST_CASE("tile choices of a spec are honoured or refused, never changed") {
+    Spec spec = spec_of(128);
+    spec.tile_q = 64;
+    spec.tile_k = 96;
+    spec.warp_q = 32;
+    spec.stages = 2;
+    const Plan plan = make_plan(spec, find_target("sm_90"));
+    CHECK(plan.tile_q == 64);
+    CHECK(plan.tile_k == 96);
+    CHECK(plan.warp_q == 32);
+    CHECK(plan.stages == 2);
+
+    Spec large = spec_of(256);
+    large.tile_k = 64;
+    large.stages = 4;
+    try {
+        make_plan(large, find_target("sm_86"));
+        FAIL("sm_86 cannot hold four stages of 64 keys at head_dim 256");
+    } catch (const Error& error) {
+        CHECK(error.code() == ErrorCode::kUnsupportedTarget);
+        CHECK(std::string(error.what()).find("101376") != std::string::npos);
+        CHECK(error.where() == "/tile");
+        CHECK(error.fix().find("stages 2") != std::string::npos);
+    }
+
+    Spec registers = spec_of(256);
+    registers.warp_q = 32;
+    CHECK_THROWS_AS(make_plan(registers, find_target("sm_90")), Error);
+}
+
+TEST_CASE("candidates are legal, different, and begin with the default") {
+    for (const std::string& name : {"thread-d64", "thread-d128", "thread-d256"}) {
+        const Spec spec = test::shipped_config(name);
+        for (const Target& target : all_targets()) {
+            const std::vector<Plan> plans = candidates(spec, target);
+            REQUIRE(plans.size() >= 3);
+            CHECK(plan_json(plans.front()) == plan_json(make_plan(spec, target)));
+            std::set<std::string> texts;
+            for (const Plan& plan : plans) {
+                CHECK(plan.shared_bytes <= target.shared_per_cta);
+                texts.insert(plan_json(plan));
+            }
+            CHECK(texts.size() == plans.size());
+        }
+    }
+}
+
+TEST_CASE("a resolved spec plans to itself") {
+    for (const std::string& name : test::shipped_config_names()) {
+        const Plan plan = make_plan(test::shipped_config(name), find_target("sm_89"));
+        CHECK(plan_json(make_plan(plan.spec, plan.target)) == plan_json(plan));
+    }
+}
+
+TEST_CASE("plans print as text and as JSON") {
+    const Plan plan = make_plan(test::shipped_config("thread-d128"), find_target("sm_89"));
+    const nlohmann::json json = nlohmann::json::parse(plan_json(plan));
+    CHECK(json["target"] == "sm_89");
+    CHECK(json["attention"]["tile_k"] == plan.tile_k);
+    CHECK(json["shared_memory"]["stage_regions"].size() == plan.stage_regions.size());
+    const std::string text = plan_text(plan);
+    for (const char* word : {"tile_q", "stages", "register_estimate", "granularity", "grid"}) {
+        CHECK(text.find(word) != std::string::npos);
+    }
+}
+
+TEST_CASE("targets are found by name and by device") {
+    CHECK(find_target("sm_89").arch == 89);
+    CHECK_THROWS_AS(find_target("sm_91"), Error);
+    CHECK_THROWS_AS(find_target(""), Error);
+    CHECK(target_for_device(9, 0).name == "sm_90");
+    CHECK(target_for_device(8, 9).name == "sm_89");
+    CHECK(target_for_device(12, 1).name == "sm_120");
+    CHECK(target_for_device(10, 3).name == "sm_100");
+    CHECK_THROWS_AS(target_for_device(7, 5), Error);
+    CHECK_THROWS_AS(target_for_device(13, 0), Error);
+}

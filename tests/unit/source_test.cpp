@@ -1,0 +1,68 @@
+#include "sagejit/generator/source.h"
+
+#include <catch2/catch.hpp>
+#include <chrono>
+
+#include "configs.h"
+
+using namespace sagejit;
+
+TEST_CASE("same plan, same bytes; another plan, another hash") {
+    const Spec spec = test::shipped_config("thread-d128");
+    const Source first = emit(make_plan(spec, find_target("sm_89")));
+    const Source second = emit(make_plan(spec, find_target("sm_89")));
+    CHECK(first.text == second.text);
+    CHECK(first.host_text == second.host_text);
+    CHECK(first.hash == second.hash);
+    CHECK(first.hash.size() == 32);
+    Spec other = spec;
+    other.stages = 2;
+    CHECK(emit(make_plan(other, find_target("sm_89"))).hash != first.hash);
+}
+
+TEST_CASE("a source stands alone and says where it comes from") {
+    for (const std::string& name : test::shipped_config_names()) {
+        const Plan plan = make_plan(test::shipped_config(name), find_target("sm_80"));
+        const Source source = emit(plan);
+        INFO(name);
+        CHECK(source.text.find("#include") == std::string::npos);
+        CHECK(source.text.find("${") == std::string::npos);
+        CHECK(source.text.find(source.hash) != std::string::npos);
+        CHECK(source.text.find("\"head_dim\": " + std::to_string(plan.spec.head_dim)) !=
+              std::string::npos);
+        CHECK(source.text.find("templates/attention/kernel.cuh") != std::string::npos);
+        for (const std::string& entry : source.entries) {
+            CHECK(source.text.find(entry + "(const __grid_constant__ Call call)") !=
+                  std::string::npos);
+        }
+        CHECK(source.host_text.find("asm") == std::string::npos);
+    }
+}
+
+TEST_CASE("both columns share everything but the wrappers") {
+    const Source source =
+        emit(make_plan(test::shipped_config("sage-vb-d128"), find_target("sm_80")));
+    const std::string marker = "\n// slot common.checks";
+    const size_t device = source.text.find(marker);
+    const size_t host = source.host_text.find(marker);
+    REQUIRE(device != std::string::npos);
+    REQUIRE(host != std::string::npos);
+    CHECK(source.text.substr(device) == source.host_text.substr(host));
+}
+
+TEST_CASE("emitting takes at most 5 ms") {
+    const Plan plan = make_plan(test::shipped_config("thread-d128"), find_target("sm_89"));
+    emit(plan);
+    double best_ms = 1e9;
+    for (int i = 0; i < 20; ++i) {
+        const auto start = std::chrono::steady_clock::now();
+        const Source source = emit(plan);
+        const std::chrono::duration<double, std::milli> took =
+            std::chrono::steady_clock::now() - start;
+        CHECK_FALSE(source.text.empty());
+        best_ms = std::min(best_ms, took.count());
+    }
+#ifndef SAGEJIT_SANITIZE
+    CHECK(best_ms <= 5.0);
+#endif
+}

@@ -1,0 +1,84 @@
+#include "sagejit/generator/workspace.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "configs.h"
+#include "sagejit/generator/error.h"
+
+using namespace sagejit;
+
+namespace {
+
+std::vector<WorkspaceRegion> regions_of(const Workspace& w) {
+    return {w.q_int8, w.q_scale, w.q_shift, w.q_amax,  w.k_int8,      w.k_meta,     w.k_sum,
+            w.k_amax, w.v_work,  w.v_scale, w.v_amax, w.v_first_bad, w.v_chunk_bad};
+}
+
+Plan plan_of(const std::string& name) {
+    return make_plan(test::shipped_config(name), find_target("sm_80"));
+}
+
+}  // namespace
+
+TEST_CASE("workspace regions are aligned, disjoint and inside") {
+    for (const std::string& name : test::shipped_config_names()) {
+        const Plan plan = plan_of(name);
+        const Workspace workspace = make_workspace(plan, {2, 6, 3, 1001, 503});
+        std::vector<WorkspaceRegion> regions = regions_of(workspace);
+        std::erase_if(regions, [](const WorkspaceRegion& r) { return r.bytes == 0; });
+        std::sort(regions.begin(), regions.end(),
+                  [](const auto& a, const auto& b) { return a.offset < b.offset; });
+        size_t end = 0;
+        for (const WorkspaceRegion& region : regions) {
+            CHECK(region.offset % 256 == 0);
+            CHECK(region.offset >= end);
+            end = region.offset + region.bytes;
+        }
+        CHECK(end <= workspace.bytes);
+        CHECK(workspace.q_int8.bytes ==
+              size_t{12} * workspace.q_tiles * plan.tile_q * plan.head_dim_padded);
+    }
+}
+
+TEST_CASE("chunks cover every key once") {
+    const Plan plan = plan_of("thread-d64");
+    for (const int64_t len_k : {1, 63, 64, 65, 2048, 2049, 100000, 1000000}) {
+        const Workspace w = make_workspace(plan, {1, 1, 1, 1, len_k});
+        CHECK(int64_t{w.chunks} * w.chunk_tokens >= len_k);
+        CHECK(int64_t{w.chunks - 1} * w.chunk_tokens < len_k);
+        CHECK(w.chunks <= 32);
+    }
+}
+
+TEST_CASE("nothing to compute takes no workspace and no launch") {
+    const Plan plan = plan_of("thread-d64");
+    for (const Shape& shape :
+         {Shape{0, 2, 2, 5, 5}, Shape{1, 0, 0, 5, 5}, Shape{1, 2, 2, 0, 5}}) {
+        CHECK(make_workspace(plan, shape).bytes == 0);
+        CHECK(launch_steps(plan, shape).empty());
+    }
+    // No keys: outputs still have to be written.
+    const std::vector<LaunchStep> steps = launch_steps(plan, {1, 2, 2, 5, 0});
+    REQUIRE_FALSE(steps.empty());
+    CHECK(steps.back().entry == "attention");
+}
+
+TEST_CASE("impossible shapes are refused by name") {
+    const Plan plan = plan_of("thread-d64");
+    const auto where = [&](const Shape& shape) {
+        try {
+            make_workspace(plan, shape);
+        } catch (const Error& error) {
+            CHECK(error.code() == ErrorCode::kInvalidArgument);
+            return error.where();
+        }
+        return std::string("accepted");
+    };
+    CHECK(where({-1, 2, 2, 5, 5}) == "batch");
+    CHECK(where({1, 3, 2, 5, 5}) == "heads_q");
+    CHECK(where({1, 3, 0, 5, 5}) == "heads_q");
+    CHECK(where({1, 2, 2, 5, int64_t{1} << 40}) == "len_k");
+    CHECK(where({1 << 20, 1 << 10, 1 << 10, 1024, 1024}) == "shape");
+    CHECK(where({1, 2, 1, 5, 5}) == "accepted");
+}
