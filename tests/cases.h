@@ -71,7 +71,7 @@ inline std::vector<Spec> diverse_specs() {
     });
     add(128, 64, G::kThread, C::kNone, [](Spec& s) {
         s.tile_q = 32;
-        s.tile_k = 128;
+        s.tile_k = 96;
         s.warp_q = 32;
         s.stages = 2;
     });
