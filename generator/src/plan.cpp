@@ -79,6 +79,7 @@ Plan build(const Spec& spec, const Target& target, int tile_q, int tile_k, int w
     plan.rescale_threshold = p_at_most_one(spec) ? 0.0f : kRescaleThreshold;
 
     plan.scale_per_token = spec.granularity == Granularity::kToken;
+    plan.score_bias_folded = !plan.scale_per_token && spec.pv_type != PvType::kInt8;
     plan.q_scales_per_tile = plan.scale_per_token ? tile_q : 8 * plan.warps;
     plan.k_scales_per_tile = plan.scale_per_token ? tile_k : 4;
     plan.k_meta_words = plan.k_scales_per_tile + 4;

@@ -137,6 +137,8 @@ std::vector<Slot> attention_slots(const Plan& plan) {
         {"attention.load_k", "attention/load_k.cuh"},
         {"attention.load_v", load_v_variant(plan.v_path)},
         {"attention.qk", "attention/qk_int8.cuh"},
+        {"attention.bias",
+         plan.score_bias_folded ? "attention/bias_folded.cuh" : "attention/bias_exact.cuh"},
         {"attention.dequantize",
          plan.scale_per_token ? "attention/dequantize_token.cuh" : "attention/dequantize_lane.cuh"},
         {"attention.causal", mask_variant(spec.causal)},

@@ -1,9 +1,8 @@
 // One scale of Q per lane and one of K per lane and tile (tensor, block, warp, thread): the scores
-// stay biased integers and the softmax multiplies them by one factor.
+// stay integers and the softmax multiplies them by one factor.
 struct QueryScales {
     f32 lane;
 };
-constexpr f32 kDequantizedBias = kScoreBias;
 
 __device__ __forceinline__ void load_q_scales(const Call& call, const TilePosition& position,
                                               QueryScales& scales) {
@@ -24,7 +23,7 @@ __device__ __forceinline__ void dequantize(Scores& result, const IntegerScores& 
 #pragma unroll
         for (int n = 0; n < kKeyTiles; ++n) {
 #pragma unroll
-            for (int i = 0; i < 4; ++i) result[m][n][i] = bits_to_f32(scores[m][n][i]);
+            for (int i = 0; i < 4; ++i) result[m][n][i] = unbias(scores[m][n][i]);
         }
     }
 }

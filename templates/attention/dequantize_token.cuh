@@ -3,7 +3,6 @@
 struct QueryScales {
     RowValues row;
 };
-constexpr f32 kDequantizedBias = 0.0f;
 
 __device__ __forceinline__ void load_q_scales(const Call& call, const TilePosition& position,
                                               QueryScales& scales) {
@@ -30,7 +29,7 @@ __device__ __forceinline__ void dequantize(Scores& result, const IntegerScores& 
         for (int m = 0; m < plan::m_tiles; ++m) {
 #pragma unroll
             for (int i = 0; i < 4; ++i) {
-                result[m][n][i] = (bits_to_f32(scores[m][n][i]) - kScoreBias) * key_scales[i % 2];
+                result[m][n][i] = unbias(scores[m][n][i]) * key_scales[i % 2];
             }
         }
     }

@@ -40,6 +40,7 @@ __device__ __forceinline__ void write_output(const Call& call, const TilePositio
                 for (int e = 0; e < 2; ++e) {
                     pair[e] = output_value(output, m, n, 2 * h + e) * inverse * scales[e];
                     if (bad || first_bad[e] < limit) pair[e] = bits_to_f32(kNanBits);
+                    if (limit == 0) pair[e] = 0.0f;  // and with no key at all, no scale either
                 }
                 const u32 packed = output_pair(pair[0], pair[1]);
                 if (call.o.vector_access != 0) {

@@ -47,7 +47,9 @@ __device__ __forceinline__ void pack_rounded(u32 (&a)[plan::m_tiles][4], RowStat
             f32 rounded[4];
 #pragma unroll
             for (int e = 0; e < 4; ++e) {
-                rounded[e] = add_rn(p[m][n + e / 2][2 * h + e % 2], kRoundingBias);
+                // Where logits are so large that fp32 rounds them coarsely p may pass 255.
+                rounded[e] = min_f32(add_rn(p[m][n + e / 2][2 * h + e % 2], kRoundingBias),
+                                     kRoundingBias + 255.0f);
             }
             const f32 low = add_rn(rounded[0], -kRoundingBias) + add_rn(rounded[1], -kRoundingBias);
             const f32 high =

@@ -33,7 +33,7 @@ uint16_t infinity_bits(DataType type) { return type == DataType::kFp16 ? 0x7C00 
 
 }  // namespace
 
-TEST_CASE("NaN reaches the rows that fp64 attention says, and no other") {
+TEST_CASE("NaN reaches just the rows that fp64 attention says") {
     for (const Spec& base : diverse_specs()) {
         // One batch, one head: token t of each operand is row t of its matrix.
         Case c;
@@ -67,7 +67,7 @@ TEST_CASE("NaN reaches the rows that fp64 attention says, and no other") {
     }
 }
 
-TEST_CASE("an infinite key makes NaN of the rows that see it, and of no other") {
+TEST_CASE("an infinite key makes NaN of just the rows that see it") {
     Case c;
     c.spec = make_spec(64, Granularity::kThread, CausalMode::kTopLeft);
     c.spec.lse = true;

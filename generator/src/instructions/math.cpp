@@ -33,6 +33,13 @@ __device__ __forceinline__ f32 max_f32(f32 a, f32 b) { return fmaxf(a, b); }
      R"(// The larger one; the other one where one is NaN.
 inline f32 max_f32(f32 a, f32 b) { return __builtin_isnan(a) || a < b ? b : a; }
 )"},
+    {"min_f32",
+     R"(// The smaller one; the other one where one is NaN.
+__device__ __forceinline__ f32 min_f32(f32 a, f32 b) { return fminf(a, b); }
+)",
+     R"(// The smaller one; the other one where one is NaN.
+inline f32 min_f32(f32 a, f32 b) { return __builtin_isnan(a) || b < a ? b : a; }
+)"},
     {"exp2_approx",
      R"(// 2^value, denormal results flushed to zero.
 __device__ __forceinline__ f32 exp2_approx(f32 value) {

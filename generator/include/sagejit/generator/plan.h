@@ -50,6 +50,8 @@ struct Plan {
     VPath v_path = VPath::kDirect;
     float rescale_threshold = 0;  // log2 by which a row may outgrow its reference maximum
 
+    // Scores enter the softmax with their integer bias, which its multiply-add takes off.
+    bool score_bias_folded = false;
     // Q's fragments stay in registers, or are read from shared memory for every key tile.
     bool query_in_shared = false;
 
