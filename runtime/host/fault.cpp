@@ -1,0 +1,117 @@
+// What happened to a CTA that cannot go on, in words.
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+
+#include "host/machine.h"
+#include "sagejit/generator/error.h"
+
+namespace sagejit::host {
+namespace {
+
+std::string_view to_string(Wait wait) {
+    switch (wait) {
+        case Wait::kNothing:
+            return "have not started";
+        case Wait::kCtaBarrier:
+            return "wait at cta_barrier";
+        case Wait::kWarpBarrier:
+            return "wait at warp_barrier";
+        case Wait::kLdmatrix:
+            return "wait at ldmatrix_x4";
+        case Wait::kLdmatrixTransposed:
+            return "wait at ldmatrix_x4 (transposed)";
+        case Wait::kMmaS8:
+            return "wait at mma_s8";
+        case Wait::kMmaU8S8:
+            return "wait at mma_u8s8";
+        case Wait::kMmaF16F32:
+            return "wait at mma_f16_f32";
+        case Wait::kMmaF16F16:
+            return "wait at mma_f16_f16";
+        case Wait::kShuffleXor:
+            return "wait at shuffle_xor";
+        case Wait::kVoteAny:
+            return "wait at vote_any";
+        case Wait::kExit:
+            return "have exited";
+    }
+    return "";
+}
+
+// "0-3,8" for lanes 0, 1, 2, 3 and 8.
+std::string lane_list(const Warp& warp, Wait wait) {
+    std::string text;
+    for (int first = 0; first < kWarpLanes; ++first) {
+        if (warp.waits[first] != wait) continue;
+        int last = first;
+        while (last + 1 < kWarpLanes && warp.waits[last + 1] == wait) ++last;
+        text += text.empty() ? "" : ",";
+        text += first == last ? fmt::format("{}", first) : fmt::format("{}-{}", first, last);
+        first = last;
+    }
+    return text;
+}
+
+// "lanes 0-15 wait at vote_any, lanes 16-31 have exited".
+std::string describe(const Warp& warp) {
+    std::string text;
+    for (int i = 0; i <= static_cast<int>(Wait::kExit); ++i) {
+        const Wait wait = static_cast<Wait>(i);
+        const std::string lanes = lane_list(warp, wait);
+        if (lanes.empty()) continue;
+        text += fmt::format("{}lanes {} {}", text.empty() ? "" : ", ", lanes, to_string(wait));
+    }
+    return text;
+}
+
+std::string describe(const Machine& machine) {
+    const Fault& fault = machine.fault();
+    const int warp = fault.thread / kWarpLanes;
+    switch (fault.kind) {
+        case Fault::Kind::kNone:
+            return "no fault";
+        case Fault::Kind::kDiverged:
+            return fmt::format("warp {} diverged and can never go on: {}", warp,
+                               describe(machine.warp(warp)));
+        case Fault::Kind::kStuck: {
+            std::string text = "warps wait for each other and can never go on";
+            for (int i = 0; i < machine.warps(); ++i) {
+                text +=
+                    fmt::format("{} warp {}: {}", i == 0 ? ":" : ";", i, describe(machine.warp(i)));
+            }
+            return text;
+        }
+        case Fault::Kind::kOutOfRange:
+            return fmt::format("{}: {} bytes at shared address {} are outside the CTA's {} bytes",
+                               fault.operation, fault.bytes, fault.address,
+                               machine.job().shared_bytes);
+        case Fault::Kind::kMisaligned:
+            return fmt::format("{}: shared address {} is not aligned to its {} bytes",
+                               fault.operation, fault.address, fault.bytes);
+        case Fault::Kind::kBadSize:
+            return fmt::format("{}: {} bytes at shared address {} is no access size",
+                               fault.operation, fault.bytes, fault.address);
+    }
+    return "";
+}
+
+}  // namespace
+
+void throw_fault(const Machine& machine) {
+    const int thread = machine.fault().thread;
+    throw Error(ErrorCode::kLaunchFailed,
+                fmt::format("cta {}, thread {} (warp {}, lane {}): {}", machine.job().cta, thread,
+                            thread / kWarpLanes, thread % kWarpLanes, describe(machine)),
+                {},
+                machine.job().seed == 0 ? ""
+                                        : fmt::format("SAGEJIT_HOST_SEED={} repeats this schedule",
+                                                      machine.job().seed));
+}
+
+void throw_no_memory() {
+    throw Error(ErrorCode::kLaunchFailed, "no memory for the stacks or the shared memory of a CTA");
+}
+
+}  // namespace sagejit::host

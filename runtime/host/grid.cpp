@@ -1,0 +1,146 @@
+#include "host/grid.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "host/machine.h"
+#include "sagejit/generator/error.h"
+
+namespace sagejit::host {
+namespace {
+
+constexpr int64_t kMaxCtas = std::numeric_limits<int32_t>::max();
+constexpr int kMaxSharedBytes = 256 * 1024;
+
+int worker_count() {
+    static const int count = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    return count;  // asking takes longer than a small launch
+}
+
+// Idle machines: their stacks and fibers take longer to make than a small CTA to run.
+class MachinePool {
+  public:
+    std::unique_ptr<Machine> take() {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!idle_.empty()) {
+                std::unique_ptr<Machine> machine = std::move(idle_.back());
+                idle_.pop_back();
+                return machine;
+            }
+        }
+        return std::make_unique<Machine>();
+    }
+    void give_back(std::unique_ptr<Machine> machine) {
+        const std::lock_guard lock(mutex_);
+        if (idle_.size() < static_cast<std::size_t>(worker_count())) {
+            idle_.push_back(std::move(machine));
+        }
+    }
+
+  private:
+    std::mutex mutex_;
+    std::vector<std::unique_ptr<Machine>> idle_;
+};
+
+// Never destroyed: a thread may still launch while the process exits.
+MachinePool& machine_pool() {
+    static MachinePool* pool = new MachinePool;
+    return *pool;
+}
+
+// One launch, shared by its workers.
+class Launch {
+  public:
+    Launch(const CtaJob& job, int64_t ctas) : job_(job), ctas_(ctas) {}
+
+    // Executes CTAs until none is left or one has failed.
+    void work() {
+        int64_t cta = 0;
+        try {
+            std::unique_ptr<Machine> machine;
+            while (!failed_ && (cta = next_++) < ctas_) {
+                if (!machine) machine = machine_pool().take();
+                CtaJob job = job_;
+                job.cta = static_cast<u32>(cta);
+                machine->run(job);
+            }
+            if (machine) machine_pool().give_back(std::move(machine));
+        } catch (...) {
+            fail(cta, std::current_exception());
+        }
+    }
+
+    void rethrow() const {
+        if (error_) std::rethrow_exception(error_);
+    }
+
+  private:
+    // Keeps the error of the lowest CTA. Every CTA below it was started before it and has run to
+    // its end, so which one that is does not depend on the workers.
+    void fail(int64_t cta, std::exception_ptr error) {
+        const std::lock_guard lock(mutex_);
+        failed_ = true;
+        if (cta >= failed_cta_) return;
+        failed_cta_ = cta;
+        error_ = std::move(error);
+    }
+
+    const CtaJob job_;
+    const int64_t ctas_;
+    std::atomic<int64_t> next_ = 0;
+    std::atomic<bool> failed_ = false;
+    std::mutex mutex_;
+    int64_t failed_cta_ = std::numeric_limits<int64_t>::max();
+    std::exception_ptr error_;
+};
+
+void check_geometry(int64_t ctas, int threads, int shared_bytes) {
+    const bool good = ctas >= 0 && ctas <= kMaxCtas && threads > 0 && threads <= kMaxThreads &&
+                      threads % kWarpLanes == 0 && shared_bytes >= 0 &&
+                      shared_bytes <= kMaxSharedBytes;
+    if (good) return;
+    throw Error(ErrorCode::kLaunchFailed,
+                fmt::format("a grid of {} CTAs with {} threads and {} bytes of shared memory", ctas,
+                            threads, shared_bytes),
+                {},
+                fmt::format("at most {} CTAs, {} threads in whole warps of {}, {} bytes", kMaxCtas,
+                            kMaxThreads, kWarpLanes, kMaxSharedBytes));
+}
+
+}  // namespace
+
+void run_grid(KernelFunction kernel, const abi::Call& call, int64_t ctas, int threads,
+              int shared_bytes, uint64_t seed) {
+    check_geometry(ctas, threads, shared_bytes);
+    CtaJob job;
+    job.kernel = kernel;
+    job.call = &call;
+    job.threads = threads;
+    job.shared_bytes = shared_bytes;
+    job.seed = seed;
+    Launch launch(job, ctas);
+    {
+        std::vector<std::jthread> workers;
+        const int64_t extra = std::min<int64_t>(worker_count(), ctas) - 1;
+        try {
+            for (int64_t i = 0; i < extra; ++i) workers.emplace_back([&] { launch.work(); });
+        } catch (const std::system_error&) {
+            // Fewer threads than cores will do: this one works too.
+        }
+        launch.work();
+    }
+    launch.rethrow();
+}
+
+}  // namespace sagejit::host

@@ -1,0 +1,45 @@
+// From emitted source to a cubin, by NVRTC.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nvrtc_library.h"
+
+namespace sagejit {
+
+// What ptxas said about one entry.
+struct CubinEntry {
+    std::string symbol;
+    int registers = 0;            // per thread
+    int stack_bytes = 0;          // per thread: its frame and those it calls
+    int spill_store_bytes = 0;    // per thread, of the entry and what it calls
+    int spill_load_bytes = 0;     // likewise
+    int static_shared_bytes = 0;  // per CTA
+
+    bool operator==(const CubinEntry&) const = default;
+};
+
+struct CompiledCubin {
+    std::vector<uint8_t> bytes;       // an ELF file
+    std::vector<CubinEntry> entries;  // by symbol
+    std::string log;                  // all NVRTC and ptxas said; only the warnings from a cache
+    std::string warnings;             // the log without what is merely information; empty: none
+    double milliseconds = 0;          // spent in NVRTC; 0 from a cache
+};
+
+// NVRTC's options for an architecture such as "sm_80", exact and in order.
+std::vector<std::string> compile_options(const NvrtcInfo& nvrtc, std::string_view arch);
+
+// Compiles for exactly one architecture. name stands for the file in messages and changes nothing
+// else. Throws Error(kNoNvrtc); Error(kUnsupportedTarget) when this NVRTC does not know the
+// architecture; Error(kCompileFailed) with the log, the options, the version and the path of the
+// source, which is written to dump_directory ($TMPDIR or /tmp when empty).
+CompiledCubin compile_cubin(const std::string& source, std::string_view arch,
+                            const std::string& name,
+                            const std::filesystem::path& dump_directory = {});
+
+}  // namespace sagejit

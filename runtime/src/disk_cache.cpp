@@ -1,0 +1,192 @@
+#include "disk_cache.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <random>
+#include <string>
+
+#include "warning.h"
+
+namespace sagejit {
+namespace {
+
+using Missing = TrustedDirectory::Missing;
+
+constexpr const char* kEntrySuffix = ".cubin-entry";
+constexpr mode_t kFileMode = 0600;
+// Far past any cubin: a longer file is not an entry.
+constexpr off_t kMaxEntryBytes = off_t{256} << 20;
+
+std::string entry_name(const CacheKey& key) { return key.digest + kEntrySuffix; }
+
+// A name no other process or thread takes; O_EXCL guards against the rest.
+std::string temporary_name(const CacheKey& key) {
+    thread_local std::mt19937_64 random(std::random_device{}());
+    return fmt::format("{}.{}.{:016x}.tmp", key.digest, getpid(), random());
+}
+
+bool write_all(int file, const std::string& bytes) {
+    size_t done = 0;
+    while (done < bytes.size()) {
+        const ssize_t written = write(file, bytes.data() + done, bytes.size() - done);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return false;
+        done += written;
+    }
+    return true;
+}
+
+// False with errno set when reading fails. A file that ends early leaves `bytes` short.
+bool read_all(int file, size_t size, std::string& bytes) {
+    bytes.resize(size);
+    size_t done = 0;
+    while (done < size) {
+        const ssize_t count = read(file, bytes.data() + done, size - done);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return false;
+        if (count == 0) break;
+        done += count;
+    }
+    bytes.resize(done);
+    return true;
+}
+
+}  // namespace
+
+DiskCache::DiskCache(const std::filesystem::path& root, uint64_t limit_bytes)
+    : limit_bytes_(limit_bytes) {
+    root_ = TrustedDirectory::open(root, Missing::kCreate);
+    if (root_.is_open()) return;
+    if (root.empty()) {
+        problem_ = "there is no home directory to keep compiled kernels in";
+    } else {
+        problem_ = fmt::format("{} {}", root_.path().string(),
+                               root_.problem().empty() ? "cannot be created" : root_.problem());
+    }
+    warn_once("compiled kernels are not cached: " + problem_);
+}
+
+TrustedDirectory DiskCache::entry_directory(const CacheKey& key, Missing missing) const {
+    return root_.open_child(kLayout, missing)
+        .open_child(key.arch, missing)
+        .open_child(key.digest.substr(0, 2), missing);
+}
+
+std::optional<CompiledCubin> DiskCache::find(const CacheKey& key) const {
+    if (!is_usable()) return std::nullopt;
+    const TrustedDirectory directory = entry_directory(key, Missing::kRefuse);
+    if (!directory.is_open()) {
+        if (!directory.problem().empty()) {
+            warn_once(fmt::format("part of the cache is ignored: {} {}", directory.path().string(),
+                                  directory.problem()));
+        }
+        return std::nullopt;
+    }
+    const std::string name = entry_name(key);
+    const std::string path = (directory.path() / name).string();
+    const FileHandle file(openat(directory.descriptor(), name.c_str(),
+                                 O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (!file.is_open() && errno == ENOENT) return std::nullopt;
+
+    // Bad content is set aside, so that the next publish replaces it. An error of the disk may
+    // pass, and says nothing about the entry: leave that alone.
+    std::string problem, bytes;
+    std::optional<CompiledCubin> cubin;
+    struct stat status {};
+    if (!file.is_open() && errno == ELOOP) {
+        problem = "a symbolic link";
+    } else if (!file.is_open() || fstat(file.get(), &status) != 0) {
+        warn_once(fmt::format("cannot read {}: {}", path, std::strerror(errno)));
+        return std::nullopt;
+    } else if (!S_ISREG(status.st_mode) || !is_private(status) || status.st_size > kMaxEntryBytes) {
+        problem = "not a file of this user alone";
+    } else if (!read_all(file.get(), status.st_size, bytes)) {
+        warn_once(fmt::format("cannot read {}: {}", path, std::strerror(errno)));
+        return std::nullopt;
+    } else {
+        cubin = decode_entry(bytes, key, problem);
+    }
+    if (cubin) {
+        futimens(file.get(), nullptr);  // used now, for trim
+        return cubin;
+    }
+    warn_once(fmt::format("{} is {}; it is set aside and compiled anew", path, problem));
+    set_aside(directory, name);
+    return std::nullopt;
+}
+
+bool DiskCache::publish(const CacheKey& key, const CompiledCubin& cubin) const {
+    if (!is_usable()) return false;
+    const std::string problem = write_and_link(key, encode_entry(key, cubin));
+    if (!problem.empty()) {
+        warn_once(
+            fmt::format("compiled kernels are not cached in {}: {}", root().string(), problem));
+        return false;
+    }
+    trim();
+    return true;
+}
+
+// Returns what went wrong; empty when the entry is there.
+std::string DiskCache::write_and_link(const CacheKey& key, const std::string& bytes) const {
+    const auto reason = [](const TrustedDirectory& directory) {
+        return fmt::format("{} {}", directory.path().string(),
+                           directory.problem().empty() ? "vanished" : directory.problem());
+    };
+    const TrustedDirectory temporary = root_.open_child(kTemporary, Missing::kCreate);
+    if (!temporary.is_open()) return reason(temporary);
+    const TrustedDirectory directory = entry_directory(key, Missing::kCreate);
+    if (!directory.is_open()) return reason(directory);
+
+    const std::string name = temporary_name(key), final_name = entry_name(key);
+    const int from = temporary.descriptor(), to = directory.descriptor();
+    FileHandle file(openat(from, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                           kFileMode));
+    if (!file.is_open()) return std::strerror(errno);
+
+    std::string problem;
+    if (!write_all(file.get(), bytes) || fsync(file.get()) != 0) problem = std::strerror(errno);
+    file = FileHandle();
+    // Somebody else's entry of the same key is as good as ours. Not every file system has links.
+    bool renamed = false;
+    if (problem.empty() && linkat(from, name.c_str(), to, final_name.c_str(), 0) != 0 &&
+        errno != EEXIST) {
+        renamed = renameat(from, name.c_str(), to, final_name.c_str()) == 0;
+        if (!renamed) problem = std::strerror(errno);
+    }
+    if (!renamed && unlinkat(from, name.c_str(), 0) != 0 && errno != ENOENT) {
+        warn_once(fmt::format("cannot remove {}: {}", (temporary.path() / name).string(),
+                              std::strerror(errno)));
+    }
+    return problem;
+}
+
+// Moves a bad entry to tmp/, where it can be looked at until it is swept.
+void DiskCache::set_aside(const TrustedDirectory& directory, const std::string& name) const {
+    const TrustedDirectory temporary = root_.open_child(kTemporary, Missing::kCreate);
+    const std::string bad = name + ".bad";
+    if (temporary.is_open() &&
+        renameat(directory.descriptor(), name.c_str(), temporary.descriptor(), bad.c_str()) == 0) {
+        return;
+    }
+    if (unlinkat(directory.descriptor(), name.c_str(), 0) != 0 && errno != ENOENT) {
+        warn_once(fmt::format("cannot remove {}: {}", (directory.path() / name).string(),
+                              std::strerror(errno)));
+    }
+}
+
+std::filesystem::path DiskCache::dump_directory() const {
+    const TrustedDirectory temporary = root_.open_child(kTemporary, Missing::kCreate);
+    return temporary.is_open() && faccessat(temporary.descriptor(), ".", W_OK, AT_EACCESS) == 0
+               ? temporary.path()
+               : std::filesystem::path();
+}
+
+bool DiskCache::is_writable() const { return !dump_directory().empty(); }
+
+}  // namespace sagejit

@@ -1,0 +1,51 @@
+// NVRTC's entry points. Internal to the two files that call them.
+#pragma once
+
+#include <nvrtc.h>
+
+#include <string>
+
+#include "nvrtc_library.h"
+
+namespace sagejit {
+
+struct NvrtcApi {
+    decltype(&::nvrtcGetErrorString) get_error_string;
+    decltype(&::nvrtcVersion) version;
+    decltype(&::nvrtcGetNumSupportedArchs) get_num_supported_archs;
+    decltype(&::nvrtcGetSupportedArchs) get_supported_archs;
+    decltype(&::nvrtcCreateProgram) create_program;
+    decltype(&::nvrtcDestroyProgram) destroy_program;
+    decltype(&::nvrtcCompileProgram) compile_program;
+    decltype(&::nvrtcGetPTXSize) get_ptx_size;
+    decltype(&::nvrtcGetPTX) get_ptx;
+    decltype(&::nvrtcGetCUBINSize) get_cubin_size;
+    decltype(&::nvrtcGetCUBIN) get_cubin;
+    decltype(&::nvrtcGetProgramLogSize) get_program_log_size;
+    decltype(&::nvrtcGetProgramLog) get_program_log;
+    NvrtcInfo info;
+};
+
+// The process's NVRTC, opened by the first call that succeeds. Throws as probe_nvrtc does.
+const NvrtcApi& nvrtc_api();
+
+// A program for the length of one compilation.
+class NvrtcProgram {
+  public:
+    // Throws Error(kInternal) when NVRTC refuses it.
+    NvrtcProgram(const NvrtcApi& api, const std::string& source, const std::string& name);
+    ~NvrtcProgram();
+    NvrtcProgram(const NvrtcProgram&) = delete;
+    NvrtcProgram& operator=(const NvrtcProgram&) = delete;
+
+    nvrtcResult compile(const std::vector<std::string>& options);
+    std::string log() const;
+    std::string ptx() const;
+    std::string cubin() const;  // empty when there is none
+
+  private:
+    const NvrtcApi& api_;
+    nvrtcProgram program_ = nullptr;
+};
+
+}  // namespace sagejit
