@@ -129,10 +129,11 @@ required_stage "install" tools/install-dependencies.sh || finish
 required_stage "build release" build release all || finish
 stage "test release" run_tests release
 if ! $quick; then
+    # The release build has run all random cases; sanitizers run a share of them.
     required_stage "build asan" build asan unit_tests host_tests &&
-        stage "test asan" run_tests asan -L '^(unit|host)$'
+        SAGEJIT_FUZZ_CASES=60 stage "test asan" run_tests asan -L '^(unit|host)$'
     required_stage "build tsan" build tsan host_tests &&
-        stage "test tsan" run_tests tsan -L '^host$'
+        SAGEJIT_FUZZ_CASES=20 stage "test tsan" run_tests tsan -L '^host$'
 fi
 echo "test: all stages: $SECONDS s" >&2
 finish
