@@ -60,14 +60,15 @@ bool read_all(int file, size_t size, std::string& bytes) {
 
 DiskCache::DiskCache(const std::filesystem::path& root, uint64_t limit_bytes)
     : limit_bytes_(limit_bytes) {
-    if (root.empty()) {
-        warn_once("there is no home directory to cache compiled kernels in; set SAGEJIT_CACHE_DIR");
-        return;
-    }
     root_ = TrustedDirectory::open(root, Missing::kCreate);
     if (root_.is_open()) return;
-    warn_once(fmt::format("compiled kernels are not cached: {} {}", root_.path().string(),
-                          root_.problem().empty() ? "cannot be created" : root_.problem()));
+    if (root.empty()) {
+        problem_ = "there is no home directory to keep compiled kernels in";
+    } else {
+        problem_ = fmt::format("{} {}", root_.path().string(),
+                               root_.problem().empty() ? "cannot be created" : root_.problem());
+    }
+    warn_once("compiled kernels are not cached: " + problem_);
 }
 
 TrustedDirectory DiskCache::entry_directory(const CacheKey& key, Missing missing) const {

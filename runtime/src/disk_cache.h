@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include "cache_entry.h"
 #include "trusted_directory.h"
@@ -28,6 +29,8 @@ class DiskCache {
 
     // False where there is no directory, or it is a link, foreign, or writable by others.
     bool is_usable() const { return root_.is_open(); }
+    // Why it is not; empty where it is.
+    const std::string& problem() const { return problem_; }
     const std::filesystem::path& root() const { return root_.path(); }
 
     // The entry of that key. Damaged ones are set aside; unreadable ones are left alone.
@@ -55,6 +58,7 @@ class DiskCache {
     void sweep_temporary_files() const;
 
     TrustedDirectory root_;
+    std::string problem_;
     uint64_t limit_bytes_;
 };
 

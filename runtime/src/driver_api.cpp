@@ -141,10 +141,11 @@ void DriverApi::check(CUresult result, const char* function, ErrorCode code,
 }
 
 const DriverApi& driver_api() {
-    // A constructor that throws leaves the static unset: the next call searches again.
-    static const DriverApi api = open_driver_for_process();
+    // An initialiser that throws leaves the static unset: the next call searches again. Never
+    // destroyed, since kernels may outlive the statics of this file.
+    static const DriverApi* const api = new DriverApi(open_driver_for_process());
     if (driver_lost_by_fork()) throw_driver_lost_by_fork();
-    return api;
+    return *api;
 }
 
 bool driver_lost_by_fork() { return forked_after_init.load(std::memory_order_relaxed); }

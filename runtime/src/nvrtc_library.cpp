@@ -141,9 +141,10 @@ std::string NvrtcInfo::version() const { return fmt::format("{}.{}.{}", major, m
 NvrtcInfo probe_nvrtc() { return open_nvrtc().info; }
 
 const NvrtcApi& nvrtc_api() {
-    // A constructor that throws leaves the static unset: the next call searches again.
-    static const NvrtcApi api = open_nvrtc();
-    return api;
+    // An initialiser that throws leaves the static unset: the next call searches again. Never
+    // destroyed, since a thread may still compile while the process exits.
+    static const NvrtcApi* const api = new NvrtcApi(open_nvrtc());
+    return *api;
 }
 
 }  // namespace sagejit

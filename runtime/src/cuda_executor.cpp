@@ -1,0 +1,151 @@
+// Kernels on a GPU, by the CUDA driver.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "driver_api.h"
+#include "executor.h"
+#include "obtain_cubin.h"
+
+namespace sagejit {
+namespace {
+
+// A cubin loaded for every context of the process.
+class LoadedLibrary {
+  public:
+    LoadedLibrary(const DriverApi& api, const CompiledCubin& cubin, const std::string& where)
+        : api_(api) {
+        api.check(api.library_load_data(&library_, cubin.bytes.data(), nullptr, nullptr, 0, nullptr,
+                                        nullptr, 0),
+                  "cuLibraryLoadData", ErrorCode::kLaunchFailed, where);
+    }
+    // Work that still runs keeps its code: the driver waits for it. After a fork or while the
+    // process exits there is nothing left to unload.
+    ~LoadedLibrary() {
+        if (!driver_lost_by_fork()) api_.library_unload(library_);
+    }
+    LoadedLibrary(const LoadedLibrary&) = delete;
+    LoadedLibrary& operator=(const LoadedLibrary&) = delete;
+
+    CUlibrary get() const { return library_; }
+
+  private:
+    const DriverApi& api_;
+    CUlibrary library_ = nullptr;
+};
+
+// One entry of the source, ready to launch on one device.
+struct Entry {
+    std::string symbol;
+    CUfunction function = nullptr;
+};
+
+class CudaExecutor : public Executor {
+  public:
+    CudaExecutor(const Plan& plan, const Source& source, const Device& device,
+                 const CompiledCubin& cubin)
+        : api_(driver_api()),
+          context_(primary_context(device.ordinal())),
+          where_(device.text()),
+          library_(api_, cubin, where_) {
+        const ScopedContext scope(api_, context_);
+        // Geometry depends on the shape, shared memory only on the plan: any shape that launches
+        // every entry tells it.
+        const auto steps = launch_steps(plan, Shape{1, 1, 1, 1, 1});
+        for (const std::string& symbol : source.entries) {
+            const auto step = std::find_if(steps.begin(), steps.end(), [&](const LaunchStep& each) {
+                return each.entry == symbol;
+            });
+            if (step == steps.end()) {
+                throw Error(ErrorCode::kInternal, "the source has an entry that nothing launches",
+                            symbol);
+            }
+            entries_.push_back(load_entry(symbol, step->shared_bytes, device));
+        }
+    }
+
+    void run(std::span<const LaunchStep> steps, const abi::Call& call,
+             void* stream) const override {
+        if (driver_lost_by_fork()) throw_driver_lost_by_fork();
+        const ScopedContext scope(api_, context_);
+        void* parameters[] = {const_cast<abi::Call*>(&call)};
+        for (const LaunchStep& step : steps) {
+            CUlaunchConfig config{};
+            config.gridDimX = static_cast<unsigned>(step.ctas);
+            config.gridDimY = 1;
+            config.gridDimZ = 1;
+            config.blockDimX = static_cast<unsigned>(step.threads);
+            config.blockDimY = 1;
+            config.blockDimZ = 1;
+            config.sharedMemBytes = static_cast<unsigned>(step.shared_bytes);
+            config.hStream = static_cast<CUstream>(stream);
+            const CUresult result =
+                api_.launch_kernel_ex(&config, function_of(step.entry), parameters, nullptr);
+            if (result != CUDA_SUCCESS) throw_launch_failed(step, result);
+        }
+    }
+
+  private:
+    // Everything the first launch would otherwise do lazily, which a graph capture forbids.
+    Entry load_entry(const std::string& symbol, int shared_bytes, const Device& device) const {
+        const std::string where = where_ + " " + symbol;
+        const auto check = [&](CUresult result, const char* function) {
+            api_.check(result, function, ErrorCode::kLaunchFailed, where);
+        };
+        CUkernel kernel = nullptr;
+        Entry entry{symbol, nullptr};
+        check(api_.library_get_kernel(&kernel, library_.get(), symbol.c_str()),
+              "cuLibraryGetKernel");
+        check(api_.kernel_set_attribute(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+                                        shared_bytes, kernel, device_handle(device.ordinal())),
+              "cuKernelSetAttribute");
+        check(api_.kernel_get_function(&entry.function, kernel), "cuKernelGetFunction");
+        if (api_.func_load != nullptr) check(api_.func_load(entry.function), "cuFuncLoad");
+        return entry;
+    }
+
+    CUfunction function_of(std::string_view symbol) const {
+        for (const Entry& entry : entries_) {
+            if (entry.symbol == symbol) return entry.function;
+        }
+        throw Error(ErrorCode::kInternal, "a launch names an entry the source does not have",
+                    std::string(symbol));
+    }
+
+    [[noreturn]] void throw_launch_failed(const LaunchStep& step, CUresult result) const {
+        throw Error(ErrorCode::kLaunchFailed,
+                    fmt::format("cuLaunchKernelEx returned {} for {} CTAs of {} threads with {} "
+                                "bytes of shared memory",
+                                api_.describe(result), step.ctas, step.threads, step.shared_bytes),
+                    fmt::format("{} {}", where_, step.entry));
+    }
+
+    const DriverApi& api_;
+    CUcontext context_;
+    std::string where_;
+    LoadedLibrary library_;
+    std::vector<Entry> entries_;
+};
+
+}  // namespace
+
+std::unique_ptr<Executor> make_cuda_executor(const Plan& plan, const Source& source,
+                                             const Device& device, const PrepareOptions& options,
+                                             PrepareReport& report) {
+    const auto start = std::chrono::steady_clock::now();
+    const ObtainedCubin obtained = obtain_cubin(source.text, generator_version(), plan.target.name,
+                                                "sagejit-" + source.hash + ".cu", options);
+    auto executor = std::make_unique<CudaExecutor>(plan, source, device, *obtained.cubin);
+    const std::chrono::duration<double, std::milli> elapsed =
+        std::chrono::steady_clock::now() - start;
+    report.from_cache = obtained.from_cache;
+    report.compile_ms = obtained.compile_ms;
+    report.load_ms = elapsed.count() - obtained.compile_ms;
+    return executor;
+}
+
+}  // namespace sagejit

@@ -1,0 +1,88 @@
+// prepare and Kernel: spec to plan to source to something that launches.
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "arguments.h"
+#include "driver.h"
+#include "executor.h"
+#include "launch.h"
+#include "sagejit/generator/source.h"
+#include "sagejit/sagejit.h"
+
+namespace sagejit {
+
+struct Kernel::State {
+    Plan plan;
+    Device device;
+    PrepareReport report;
+    std::unique_ptr<Executor> executor;
+};
+
+namespace {
+
+// Whether code for a target runs on a GPU: same major version, lower or equal minor. The Tegra
+// part (sm_87) shares code with no other.
+bool runs_on(const Target& target, const GpuInfo& gpu) {
+    constexpr int kTegra = 87;
+    const int arch = gpu.major * 10 + gpu.minor;
+    if (target.arch == kTegra || arch == kTegra) return target.arch == arch;
+    return target.arch / 10 == gpu.major && target.arch % 10 <= gpu.minor;
+}
+
+const Target& choose_target(const Spec& spec, const Device& device) {
+    if (device.is_host()) {
+        return find_target(spec.target ? std::string_view(*spec.target) : kDefaultTarget);
+    }
+    if (!spec.target) return device.target();
+    const Target& target = find_target(*spec.target);
+    const GpuInfo& gpu = gpu_info(device.ordinal());
+    if (runs_on(target, gpu)) return target;
+    throw Error(ErrorCode::kUnsupportedTarget,
+                fmt::format("{} does not run on {} ({}, compute capability {}.{})", target.name,
+                            device.text(), gpu.name, gpu.major, gpu.minor),
+                "target",
+                fmt::format("use {}, leave the target out, or run on the host device",
+                            device.target().name));
+}
+
+const Kernel::State& prepared(const std::shared_ptr<const Kernel::State>& state) {
+    if (state != nullptr) return *state;
+    throw Error(ErrorCode::kNotPrepared, "this Kernel was moved from, and holds nothing", "kernel",
+                "use the one that prepare returned");
+}
+
+}  // namespace
+
+const Plan& Kernel::plan() const { return prepared(state_).plan; }
+const Device& Kernel::device() const { return prepared(state_).device; }
+const PrepareReport& Kernel::report() const { return prepared(state_).report; }
+
+size_t Kernel::workspace_size(const Shape& shape) const {
+    return make_workspace(plan(), shape).bytes;
+}
+
+void Kernel::launch(const Arguments& arguments, void* workspace, size_t workspace_bytes,
+                    void* stream) const {
+    const State& state = prepared(state_);
+    const Shape shape = shape_of(arguments);
+    check_arguments(state.plan, arguments, shape);
+    const Workspace layout = make_workspace(state.plan, shape);
+    check_workspace(workspace, workspace_bytes, layout.bytes);
+    const auto steps = launch_steps(state.plan, shape);
+    if (steps.empty()) return;
+    state.executor->run(steps, make_call(arguments, shape, layout, workspace), stream);
+}
+
+Kernel prepare(const Spec& spec, const Device& device, const PrepareOptions& options) {
+    Plan plan = make_plan(spec, choose_target(spec, device));
+    const Source source = emit(plan);
+    PrepareReport report;
+    std::unique_ptr<Executor> executor =
+        device.is_host() ? make_host_executor(plan, source, options, report)
+                         : make_cuda_executor(plan, source, device, options, report);
+    return Kernel(std::make_shared<const Kernel::State>(
+        Kernel::State{std::move(plan), device, report, std::move(executor)}));
+}
+
+}  // namespace sagejit

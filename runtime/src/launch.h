@@ -1,0 +1,14 @@
+// The argument block of a call.
+#pragma once
+
+#include "call.h"
+#include "sagejit/sagejit.h"
+
+namespace sagejit {
+
+// Fills the block every kernel of the call takes. The arguments have been checked; workspace is
+// the caller's memory, laid out as `layout` says.
+abi::Call make_call(const Arguments& arguments, const Shape& shape, const Workspace& layout,
+                    void* workspace);
+
+}  // namespace sagejit

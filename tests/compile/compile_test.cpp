@@ -1,0 +1,85 @@
+// Every shipped config on every target compiles with NVRTC: no warning, no spill in attention.
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+#include "compile_cubin.h"
+#include "configs.h"
+#include "cubin.h"
+#include "nvrtc_library.h"
+#include "sagejit/generator/source.h"
+
+using namespace sagejit;
+
+namespace {
+
+constexpr int kSkipped = 77;  // CTest's SKIP_RETURN_CODE
+
+void need_nvrtc() {
+    try {
+        probe_nvrtc();
+    } catch (const Error& error) {
+        std::printf("skipped: %s\n", error.what());
+        std::fflush(stdout);
+        std::_Exit(kSkipped);
+    }
+}
+
+// What is wrong with one config on one target; empty when nothing is.
+std::string fault_of(const std::string& name, const Target& target) {
+    try {
+        const Plan plan = make_plan(test::shipped_config(name), target);
+        const Source source = emit(plan);
+        const CompiledCubin cubin = compile_cubin(source.text, target.name, name);
+        if (!cubin.warnings.empty()) return "warnings: " + cubin.warnings;
+        if (cubin_arch(cubin.bytes) != target.arch) return "a cubin of another architecture";
+        if (cubin.entries.size() != source.entries.size()) return "missing entries";
+        for (const CubinEntry& entry : cubin.entries) {
+            if (entry.spill_store_bytes > 0 || entry.spill_load_bytes > 0) {
+                return entry.symbol + " spills " + std::to_string(entry.spill_store_bytes) +
+                       " bytes";
+            }
+            if (entry.symbol == "attention" &&
+                entry.registers * plan.threads * plan.ctas_per_sm > target.registers_per_sm) {
+                return "more registers than ctas_per_sm allows";
+            }
+        }
+    } catch (const std::exception& error) {
+        return error.what();
+    }
+    return {};
+}
+
+void check_target(const char* target_name) {
+    need_nvrtc();
+    const Target& target = find_target(target_name);
+    const std::vector<std::string> names = test::shipped_config_names();
+    REQUIRE(names.size() >= 12);
+    std::vector<std::string> faults(names.size());
+    std::atomic<size_t> next = 0;
+    std::vector<std::thread> workers;
+    for (unsigned i = 0; i < std::max(1u, std::thread::hardware_concurrency()); ++i) {
+        workers.emplace_back([&] {
+            for (size_t index = next++; index < names.size(); index = next++) {
+                faults[index] = fault_of(names[index], target);
+            }
+        });
+    }
+    for (std::thread& worker : workers) worker.join();
+    for (size_t i = 0; i < names.size(); ++i) {
+        INFO(names[i] << " on " << target_name);
+        CHECK(faults[i] == "");
+    }
+}
+
+}  // namespace
+
+TEST_CASE("shipped configs compile for sm_80") { check_target("sm_80"); }
+TEST_CASE("shipped configs compile for sm_86") { check_target("sm_86"); }
+TEST_CASE("shipped configs compile for sm_87") { check_target("sm_87"); }
+TEST_CASE("shipped configs compile for sm_89") { check_target("sm_89"); }
+TEST_CASE("shipped configs compile for sm_90") { check_target("sm_90"); }
+TEST_CASE("shipped configs compile for sm_100") { check_target("sm_100"); }
+TEST_CASE("shipped configs compile for sm_120") { check_target("sm_120"); }

@@ -1,0 +1,223 @@
+#include "harness.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+
+#include "oracles.h"
+#include "sagejit/device_buffer.h"
+
+namespace sagejit::test {
+namespace {
+
+constexpr uint16_t kInputGap = 0xFFFF;   // NaN in fp16 and bf16
+constexpr uint16_t kOutputGap = 0x5A5A;  // what an untouched output element holds
+
+// A tensor placed in a buffer: where element (b, h, t, 0) is, in elements.
+struct Placement {
+    std::array<int64_t, 4> shape{};
+    std::array<int64_t, 4> strides{};
+    int64_t first = 0;
+    int64_t extent = 0;  // elements of the buffer it needs
+
+    int64_t row(int64_t b, int64_t h, int64_t t) const {
+        return first + b * strides[0] + h * strides[1] + t * strides[2];
+    }
+};
+
+Placement place(const std::array<int64_t, 4>& shape, Layout layout) {
+    Placement result;
+    result.shape = shape;
+    const auto [batch, heads, len, dim] = shape;
+    if (layout == Layout::kHeadMajor) {
+        result.strides = {heads * len * dim, len * dim, dim, 1};
+        result.extent = batch * heads * len * dim;
+    } else if (layout == Layout::kOdd) {
+        const int64_t pitch = dim + 3;
+        result.strides = {heads * len * pitch, len * pitch, pitch, 1};
+        result.first = 1;
+        result.extent = 1 + batch * heads * len * pitch;
+    } else {
+        result.strides = {heads * len * dim, dim, heads * dim, 1};
+        result.extent = batch * heads * len * dim;
+    }
+    return result;
+}
+
+template <class Body>
+void for_each_row(const Placement& placement, const Body& body) {
+    int64_t index = 0;
+    for (int64_t b = 0; b < placement.shape[0]; ++b) {
+        for (int64_t h = 0; h < placement.shape[1]; ++h) {
+            for (int64_t t = 0; t < placement.shape[2]; ++t) {
+                body(index++, placement.row(b, h, t));
+            }
+        }
+    }
+}
+
+void scatter(const HostTensor& tensor, const Placement& placement, std::vector<uint16_t>& buffer) {
+    const std::span<const uint16_t> bits = tensor.bits();
+    const int64_t dim = placement.shape[3];
+    for_each_row(placement, [&](int64_t index, int64_t row) {
+        std::copy_n(bits.begin() + index * dim, dim, buffer.begin() + row);
+    });
+}
+
+// q, k and v as slices of one buffer; only where their sizes allow it.
+bool place_fused(const AttentionInput& input, std::array<Placement, 3>& places) {
+    const auto& q = input.q.shape;
+    const auto& k = input.k.shape;
+    if (q[2] != k[2] || input.v.shape[3] != q[3]) return false;
+    const int64_t heads = q[1] + 2 * k[1];
+    const int64_t firsts[3] = {0, q[1] * q[3], (q[1] + k[1]) * q[3]};
+    for (int i = 0; i < 3; ++i) {
+        places[i].shape = i == 0 ? q : k;
+        places[i].strides = {q[2] * heads * q[3], q[3], heads * q[3], 1};
+        places[i].first = firsts[i];
+        places[i].extent = q[0] * q[2] * heads * q[3];
+    }
+    return true;
+}
+
+TensorRef reference_to(void* base, DataType dtype, const Placement& placement) {
+    return {static_cast<uint16_t*>(base) + placement.first, dtype, placement.shape,
+            placement.strides};
+}
+
+}  // namespace
+
+std::string_view to_string(Layout layout) {
+    switch (layout) {
+        case Layout::kHeadMajor:
+            return "head_major";
+        case Layout::kTokenMajor:
+            return "token_major";
+        case Layout::kFused:
+            return "fused";
+        case Layout::kOdd:
+            return "odd";
+    }
+    return "unknown";
+}
+
+std::string describe(const Case& c) {
+    Spec spec = c.spec;
+    spec.name.clear();
+    return fmt::format("{} shape {},{},{},{},{} {} seed {} layout {} logit_scale {} host_seed {}",
+                       to_json(spec, -1), c.shape.batch, c.shape.heads_q, c.shape.heads_kv,
+                       c.shape.len_q, c.shape.len_k, c.distribution, c.seed, to_string(c.layout),
+                       c.logit_scale ? fmt::format("{}", *c.logit_scale) : "default", c.host_seed);
+}
+
+AttentionInput draw(const Case& c) {
+    return make_input(c.distribution, c.shape, c.spec.head_dim, c.spec.head_dim_v, c.spec.dtype,
+                      c.seed);
+}
+
+Outcome run_case(const Kernel& kernel, const Case& c, const AttentionInput& input) {
+    Outcome outcome;
+    outcome.plan = kernel.plan();
+    const HostTensor* tensors[3] = {&input.q, &input.k, &input.v};
+    std::array<Placement, 3> places;
+    std::vector<std::vector<uint16_t>> hosts;
+    const bool fused = c.layout == Layout::kFused && place_fused(input, places);
+    if (fused) {
+        hosts.emplace_back(places[0].extent, kInputGap);
+        for (int i = 0; i < 3; ++i) scatter(*tensors[i], places[i], hosts[0]);
+    } else {
+        for (int i = 0; i < 3; ++i) {
+            places[i] = place(tensors[i]->shape, c.layout);
+            hosts.emplace_back(places[i].extent, kInputGap);
+            scatter(*tensors[i], places[i], hosts[i]);
+        }
+    }
+    std::vector<DeviceBuffer> buffers;
+    for (const std::vector<uint16_t>& host : hosts) {
+        buffers.emplace_back(kernel.device(), host.size() * 2);
+        buffers.back().upload(host.data(), host.size() * 2);
+    }
+    const auto buffer_of = [&](int i) { return buffers[fused ? 0 : i].data(); };
+
+    const std::array<int64_t, 4> o_shape = {c.shape.batch, c.shape.heads_q, c.shape.len_q,
+                                            c.spec.head_dim_v};
+    const Placement o_place = place(o_shape, c.layout);
+    std::vector<uint16_t> o_host(o_place.extent, kOutputGap);
+    DeviceBuffer o_buffer(kernel.device(), o_host.size() * 2);
+    o_buffer.upload(o_host.data(), o_host.size() * 2);
+    const size_t rows = static_cast<size_t>(c.shape.batch * c.shape.heads_q * c.shape.len_q);
+    DeviceBuffer lse_buffer(kernel.device(), rows * sizeof(float));
+
+    Arguments arguments;
+    arguments.q = reference_to(buffer_of(0), c.spec.dtype, places[0]);
+    arguments.k = reference_to(buffer_of(1), c.spec.dtype, places[1]);
+    arguments.v = reference_to(buffer_of(2), c.spec.dtype, places[2]);
+    arguments.o = reference_to(o_buffer.data(), c.spec.output_dtype, o_place);
+    arguments.lse = c.spec.lse ? static_cast<float*>(lse_buffer.data()) : nullptr;
+    arguments.logit_scale = c.logit_scale.value_or(default_logit_scale(c.spec.head_dim));
+
+    outcome.regions = make_workspace(kernel.plan(), c.shape);
+    outcome.workspace.assign(kernel.workspace_size(c.shape), std::byte{0xFF});
+    DeviceBuffer workspace(kernel.device(), outcome.workspace.size());
+    workspace.upload(outcome.workspace.data(), outcome.workspace.size());
+    kernel.launch(arguments, workspace.data(), outcome.workspace.size());
+    workspace.download(outcome.workspace.data(), outcome.workspace.size());
+
+    for (size_t i = 0; i < hosts.size(); ++i) {
+        std::vector<uint16_t> after(hosts[i].size());
+        buffers[i].download(after.data(), after.size() * 2);
+        if (after != hosts[i]) throw std::runtime_error("an input was changed");
+    }
+    o_buffer.download(o_host.data(), o_host.size() * 2);
+    HostTensor o = make_host_tensor(c.spec.output_dtype, o_shape);
+    for_each_row(o_place, [&](int64_t index, int64_t row) {
+        const int64_t dim = o_shape[3];
+        std::copy_n(o_host.begin() + row, dim, o.bits().begin() + index * dim);
+        std::fill_n(o_host.begin() + row, dim, kOutputGap);
+    });
+    for (const uint16_t value : o_host) {
+        if (value != kOutputGap) throw std::runtime_error("memory between output rows was changed");
+    }
+    outcome.o = widen_to_double(o.ref());
+    if (c.spec.lse) {
+        outcome.lse.resize(rows);
+        lse_buffer.download(outcome.lse.data(), rows * sizeof(float));
+    }
+    AttentionInput copy = input;
+    outcome.problem = make_problem(copy.q.ref(), copy.k.ref(), copy.v.ref(), arguments.logit_scale);
+    return outcome;
+}
+
+const Kernel& kernel_for(const Case& c, const Device& device) {
+    static std::mutex mutex;
+    static std::map<std::string, std::unique_ptr<Kernel>> kernels;
+    Spec spec = c.spec;
+    spec.name.clear();
+    const std::string key = fmt::format("{} {} {}", device.text(), c.host_seed, to_json(spec, -1));
+    const std::lock_guard lock(mutex);
+    std::unique_ptr<Kernel>& kernel = kernels[key];
+    if (!kernel) {
+        PrepareOptions options;
+        options.host_seed = c.host_seed;
+        kernel = std::make_unique<Kernel>(prepare(spec, device, options));
+    }
+    return *kernel;
+}
+
+std::string check_case(const Case& c, const Device& device) {
+    try {
+        const Outcome outcome = run_case(kernel_for(c, device), c, draw(c));
+        std::string text;
+        for (const std::string& line : disagreements(c, outcome)) text += "\n  " + line;
+        return text.empty() ? text : describe(c) + text;
+    } catch (const std::exception& error) {
+        return describe(c) + "\n  threw: " + error.what();
+    }
+}
+
+}  // namespace sagejit::test
