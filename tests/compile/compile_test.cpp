@@ -9,6 +9,7 @@
 #include "configs.h"
 #include "cubin.h"
 #include "nvrtc_library.h"
+#include "sagejit/generator/error.h"
 #include "sagejit/generator/source.h"
 
 using namespace sagejit;

@@ -47,7 +47,7 @@ TEST_CASE("every head dim has a plan on every target that fits it") {
     }
 }
 
-TEST_CASE("eight rows of one ldmatrix fall into eight bank groups, and a swizzle stays in its row") {
+TEST_CASE("swizzled rows of one ldmatrix fall into eight bank groups") {
     for (int dim = kMinHeadDim; dim <= kMaxHeadDim; dim += kHeadDimStep) {
         for (const PvType type : {PvType::kFp16, PvType::kInt8}) {
             Spec spec = spec_of(dim);
@@ -71,8 +71,7 @@ TEST_CASE("eight rows of one ldmatrix fall into eight bank groups, and a swizzle
                 for (int row = 0; row < region.rows; ++row) {
                     std::set<int> places;
                     for (int chunk = 0; chunk < chunks; ++chunk) {
-                        const int flip =
-                            row / region.swizzle_rows & (region.swizzle_chunks - 1);
+                        const int flip = row / region.swizzle_rows & (region.swizzle_chunks - 1);
                         places.insert(chunk ^ flip);
                     }
                     REQUIRE(static_cast<int>(places.size()) == chunks);
@@ -99,8 +98,8 @@ TEST_CASE("stage regions do not overlap and are aligned") {
     }
 }
 
-TEST_CASE("tile choices of a spec are honoured or refused, never changed") {
-    Spec spec = spec_of(128);
+TEST_CASE("tile choices of a spec are honoured or refused") {
+    Spec spec = spec_of(64);
     spec.tile_q = 64;
     spec.tile_k = 96;
     spec.warp_q = 32;
@@ -130,7 +129,7 @@ TEST_CASE("tile choices of a spec are honoured or refused, never changed") {
 }
 
 TEST_CASE("candidates are legal, different, and begin with the default") {
-    for (const std::string& name : {"thread-d64", "thread-d128", "thread-d256"}) {
+    for (const char* name : {"thread-d64", "thread-d128", "thread-d256"}) {
         const Spec spec = test::shipped_config(name);
         for (const Target& target : all_targets()) {
             const std::vector<Plan> plans = candidates(spec, target);

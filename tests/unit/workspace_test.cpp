@@ -11,7 +11,7 @@ using namespace sagejit;
 namespace {
 
 std::vector<WorkspaceRegion> regions_of(const Workspace& w) {
-    return {w.q_int8, w.q_scale, w.q_shift, w.q_amax,  w.k_int8,      w.k_meta,     w.k_sum,
+    return {w.q_int8, w.q_scale, w.q_shift, w.q_amax, w.k_int8,      w.k_meta,     w.k_sum,
             w.k_amax, w.v_work,  w.v_scale, w.v_amax, w.v_first_bad, w.v_chunk_bad};
 }
 
@@ -53,8 +53,7 @@ TEST_CASE("chunks cover every key once") {
 
 TEST_CASE("nothing to compute takes no workspace and no launch") {
     const Plan plan = plan_of("thread-d64");
-    for (const Shape& shape :
-         {Shape{0, 2, 2, 5, 5}, Shape{1, 0, 0, 5, 5}, Shape{1, 2, 2, 0, 5}}) {
+    for (const Shape& shape : {Shape{0, 2, 2, 5, 5}, Shape{1, 0, 0, 5, 5}, Shape{1, 2, 2, 0, 5}}) {
         CHECK(make_workspace(plan, shape).bytes == 0);
         CHECK(launch_steps(plan, shape).empty());
     }
