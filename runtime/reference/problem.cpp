@@ -1,6 +1,7 @@
 #include "reference/problem.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 
