@@ -148,7 +148,7 @@ bool fits_registers(const Plan& plan) {
 // more room than the estimate where outputs are wide.
 bool comfortable(const Plan& plan) {
     return plan.head_dim_v_padded <= kWideOutput ||
-           plan.register_estimate <= kRegistersWithWideOutput;
+           (plan.stages == 2 && plan.register_estimate <= kRegistersWithWideOutput);
 }
 
 constexpr std::array kTileQ = {128, 64, 32, 256};
@@ -241,8 +241,11 @@ Plan make_plan(const Spec& spec, const Target& target) {
     Spec relaxed = spec;
     relaxed.tile_k = 32;
     relaxed.stages = 2;
-    const std::vector<Plan> smallest = enumerate(relaxed, target);
-    refuse_shared(wanted, smallest.empty() ? wanted : smallest.back());
+    const std::vector<Plan> small = enumerate(relaxed, target);
+    const auto smallest = std::min_element(
+        small.begin(), small.end(),
+        [](const Plan& a, const Plan& b) { return a.shared_bytes < b.shared_bytes; });
+    refuse_shared(wanted, smallest == small.end() ? wanted : *smallest);
 }
 
 }  // namespace sagejit
