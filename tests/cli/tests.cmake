@@ -1,0 +1,15 @@
+# Every verb, run as a user would, with good and bad arguments.
+set(sagejit_cli_environment
+    SAGEJIT=$<TARGET_FILE:sagejit> SAGEJIT_SOURCE_DIR=${PROJECT_SOURCE_DIR}
+    SAGEJIT_CACHE_DIR=${CMAKE_CURRENT_BINARY_DIR}/cli-cache SAGEJIT_SANITIZE=${SAGEJIT_SANITIZE}
+    PYTHONDONTWRITEBYTECODE=1)
+foreach(name usage emit make_input compile run hostile_input verify doctor)
+  add_test(NAME "cli: ${name}" COMMAND /usr/bin/python3 ${CMAKE_CURRENT_LIST_DIR}/${name}_test.py)
+  set_tests_properties("cli: ${name}" PROPERTIES LABELS cli TIMEOUT 600 SKIP_RETURN_CODE 77
+                       ENVIRONMENT "${sagejit_cli_environment}")
+endforeach()
+
+# The JSON schema gives the verdicts the parser gives.
+add_test(NAME "cli: schema" COMMAND /usr/bin/python3 ${CMAKE_CURRENT_LIST_DIR}/schema_test.py
+                                    ${PROJECT_SOURCE_DIR})
+set_tests_properties("cli: schema" PROPERTIES LABELS cli TIMEOUT 60)

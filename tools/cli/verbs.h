@@ -1,0 +1,16 @@
+// The verbs. Each add_* declares one on the command line.
+#pragma once
+
+#include "verb.h"
+
+namespace sagejit::cli {
+
+void add_emit(CommandLine& line);
+void add_plan(CommandLine& line);
+void add_compile(CommandLine& line);
+void add_make_input(CommandLine& line);
+void add_run(CommandLine& line);
+void add_verify(CommandLine& line);
+void add_doctor(CommandLine& line);
+
+}  // namespace sagejit::cli
