@@ -15,7 +15,8 @@ __device__ __forceinline__ void load_q_scales(const Call& call, const TilePositi
 __device__ __forceinline__ void dequantize(Scores& result, const IntegerScores& scores,
                                            RowValues& factors, const QueryScales& scales,
                                            u32 meta) {
-    const f32 factor = scales.lane * load_shared_f32(meta + 4 * (thread_index() % 4));
+    const f32 factor =
+        max_f32(scales.lane * load_shared_f32(meta + 4 * (thread_index() % 4)), kSmallestFactor);
 #pragma unroll
     for (int m = 0; m < plan::m_tiles; ++m) {
         factors[m][0] = factor;

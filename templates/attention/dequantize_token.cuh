@@ -13,8 +13,8 @@ __device__ __forceinline__ void load_q_scales(const Call& call, const TilePositi
         call.q_scale + tile * plan::q_scales_per_tile + warp * plan::warp_q + lane / 4;
 #pragma unroll
     for (int m = 0; m < plan::m_tiles; ++m) {
-        scales.row[m][0] = source[16 * m];
-        scales.row[m][1] = source[16 * m + 8];
+        scales.row[m][0] = max_f32(source[16 * m], kSmallestFactor);
+        scales.row[m][1] = max_f32(source[16 * m + 8], kSmallestFactor);
     }
 }
 

@@ -9,6 +9,11 @@ constexpr int kHeadSteps = plan::head_dim_padded / 32;    // k32 steps of QK
 constexpr u32 kScoreBiasBits = 0x4B400000u;
 constexpr f32 kScoreBias = 12582912.0f;  // 1.5 * 2^23
 
+// Factors of the softmax are positive, so that a masked score, -inf, stays -inf: where the product
+// of the scales is 0 or underflows, as for logit_scale 0, this takes its place. Scores below 2^23
+// times it are 0 to fp32.
+constexpr f32 kSmallestFactor = 7.8886090522101181e-31f;  // 2^-100
+
 using IntegerScores = i32[plan::m_tiles][kKeyTiles][4];
 using Scores = f32[plan::m_tiles][kKeyTiles][4];
 using RowValues = f32[plan::m_tiles][2];  // one per row a lane holds

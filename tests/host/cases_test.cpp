@@ -72,6 +72,19 @@ TEST_CASE("random cases agree with all oracles") {
     }
 }
 
+TEST_CASE("any finite logit_scale is honoured") {
+    for (const Granularity granularity : {Granularity::kThread, Granularity::kToken}) {
+        for (const float scale : {0.0f, -0.0f, 1e-30f, -0.2f, 1e-3f, 3.0f}) {
+            Case c;
+            c.spec = make_spec(64, granularity);
+            c.spec.lse = true;
+            c.shape = {1, 2, 1, 100, 90};
+            c.logit_scale = scale;
+            CHECK(check_case(c, Device::host()) == "");
+        }
+    }
+}
+
 TEST_CASE("a call gives the same bits whatever the schedule") {
     Case c;
     c.spec = make_spec(64, Granularity::kThread, CausalMode::kTopLeft);
