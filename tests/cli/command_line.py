@@ -53,10 +53,10 @@ class TestCase(unittest.TestCase):
     def config(self, name="thread-d64"):
         return ROOT / "configs" / f"{name}.json"
 
-    def write_config(self, name="own", **members):
+    def write_config(self, file="own", **members):
         """A config of one's own, small unless members say otherwise."""
         members = {"head_dim": 32, "tile": {"tile_q": 64, "tile_k": 64}, **members}
-        path = self.path(f"{name}.json")
+        path = self.path(f"{file}.json")
         path.write_text(json.dumps(members))
         return path
 

@@ -137,7 +137,8 @@ class Plan(TestCase):
         self.assertEqual(value["plan"]["target"], "sm_80")
 
     def test_config_from_a_pipe(self):
-        result = sagejit("plan", "--config", "/dev/stdin", "--json", stdin=open(self.config(), "rb"))
+        with open(self.config(), "rb") as stdin:
+            result = sagejit("plan", "--config", "/dev/stdin", "--json", stdin=stdin)
         self.assertEqual(result.returncode, OK, result.stderr)
         self.assertEqual(self.parse(result.stdout)["config"]["head_dim"], 64)
 

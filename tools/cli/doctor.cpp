@@ -61,11 +61,15 @@ void report_json(const Diagnostics& found, bool can_run) {
                                         compiler.finding)}});
 }
 
+constexpr int kColumn = 15;
+
 // "driver          CUDA 13.0, /usr/lib/libcuda.so.1", or what is wrong and the fix.
 std::string line(std::string_view what, const std::string& found, const Finding& finding) {
-    std::string text = fmt::format("{:<15} {}\n", what, finding.ok() ? found : finding.problem);
-    if (!finding.ok() && !finding.fix.empty())
-        text += fmt::format("{:<15} fix: {}\n", "", finding.fix);
+    if (finding.ok()) return fmt::format("{:<{}} {}\n", what, kColumn, found);
+    std::string problem = finding.problem;  // may be followed by lines of its own
+    problem.erase(problem.find_last_not_of('\n') + 1);
+    std::string text = fmt::format("{:<{}} {}\n", what, kColumn, problem);
+    if (!finding.fix.empty()) text += fmt::format("{:<{}} fix: {}\n", "", kColumn, finding.fix);
     return text;
 }
 
@@ -73,7 +77,7 @@ std::string yes_or_no(bool value) { return value ? "yes" : "no"; }
 
 void report_text(const Diagnostics& found) {
     const auto& [driver, gpus, nvrtc, cache, compiler] = found;
-    std::string text = fmt::format("{:<15} {}\n", "sagejit", generator_version());
+    std::string text = fmt::format("{:<{}} {}\n", "sagejit", kColumn, generator_version());
     text += line("driver", fmt::format("CUDA {}, {}", driver.version, driver.path), driver.finding);
     for (const GpuDiagnosis& gpu : gpus) {
         const std::string facts = fmt::format(
@@ -89,8 +93,8 @@ void report_text(const Diagnostics& found) {
                  cache.finding);
     text += line("host compiler", fmt::format("{}, {}", compiler.version, compiler.path),
                  compiler.finding);
-    text += fmt::format("{:<15} {}\n", "runs on a GPU", yes_or_no(found.can_run_on_gpu()));
-    text += fmt::format("{:<15} {}\n", "runs on host", yes_or_no(found.can_run_on_host()));
+    text += fmt::format("{:<{}} {}\n", "runs on a GPU", kColumn, yes_or_no(found.can_run_on_gpu()));
+    text += fmt::format("{:<{}} {}\n", "runs on host", kColumn, yes_or_no(found.can_run_on_host()));
     print(text);
 }
 
