@@ -8,18 +8,12 @@
 #include "cache_directory.h"
 #include "disk_cache.h"
 #include "driver.h"
+#include "host/compiler.h"
 #include "nvrtc_library.h"
 #include "sagejit/generator/error.h"
 #include "sagejit/generator/target.h"
 
 namespace sagejit {
-
-// Of the host device, in host/.
-struct HostCompiler {
-    std::string path;
-    std::string version;
-};
-HostCompiler find_host_compiler();
 
 namespace {
 
@@ -95,8 +89,8 @@ Diagnostics diagnose() {
     });
     result.cache = diagnose_cache();
     result.host_compiler.finding = examine([&result] {
-        const HostCompiler compiler = find_host_compiler();
-        result.host_compiler.path = compiler.path;
+        const host::HostCompiler compiler = host::find_host_compiler();
+        result.host_compiler.path = compiler.path.string();
         result.host_compiler.version = compiler.version;
     });
     return result;
