@@ -90,7 +90,7 @@ Diagnostics diagnose() {
     result.cache = diagnose_cache();
     result.host_compiler.finding = examine([&result] {
         const host::HostCompiler compiler = host::find_host_compiler();
-        result.host_compiler.path = compiler.path;
+        result.host_compiler.path = compiler.path.string();
         result.host_compiler.version = compiler.version;
     });
     return result;

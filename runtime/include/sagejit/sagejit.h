@@ -1,10 +1,9 @@
 // sagejit: quantized attention, compiled at run time.
 //
 //   sagejit::Spec spec = sagejit::parse_spec(config_json);
-//   sagejit::Kernel kernel = sagejit::prepare(spec, sagejit::Device::best());   // may take a
-//   second workspace = allocate(kernel.workspace_size(shape));                         // yours,
-//   256-aligned kernel.launch(arguments, workspace, bytes, stream);                         //
-//   never blocks
+//   sagejit::Kernel kernel = sagejit::prepare(spec, sagejit::Device::best());  // may take seconds
+//   void* workspace = yours(kernel.workspace_size(shape));                     // 256-aligned
+//   kernel.launch(arguments, workspace, bytes, stream);                        // never blocks
 //
 // prepare may compile, load and allocate; launch never does. launch runs on the caller's stream,
 // does not synchronise, does not change the current device and can be captured in a CUDA graph.
@@ -51,9 +50,11 @@ class Device {
 };
 
 // A tensor the caller holds, in the memory of the kernel's device. shape and strides count
-// elements, in the order batch, heads, len, dim; strides[3] must be 1. Any other strides are
-// allowed ([B,S,H,D] layouts, slices of a fused QKV); rows are fastest when data is 16-byte
-// aligned and strides are multiples of 8. data must be aligned to the element, 2 bytes.
+// elements, in the order batch, heads, len, dim. strides[3] must be 1 and strides[2] below 2^31;
+// the first three are otherwise free ([B,S,H,D] layouts, slices of a fused QKV, 0 to repeat),
+// but none is negative, and no two elements of o may share memory. Strides of dimensions of size
+// 1 do not matter. Rows are fastest when data is 16-byte aligned and strides are multiples of 8.
+// data must be aligned to the element, 2 bytes; it may be null where the tensor is empty.
 struct TensorRef {
     void* data = nullptr;
     DataType dtype = DataType::kFp16;
@@ -64,7 +65,8 @@ struct TensorRef {
     static TensorRef contiguous(void* data, DataType dtype, std::array<int64_t, 4> shape);
 };
 
-// One attention call: o = softmax(logit_scale * q k^T + causal mask) v.
+// One attention call: o = softmax(logit_scale * q k^T + causal mask) v. o and lse must not overlap
+// q, k, v or each other.
 struct Arguments {
     TensorRef q;           // [batch, heads_q, len_q, head_dim]
     TensorRef k;           // [batch, heads_kv, len_k, head_dim]
@@ -93,7 +95,8 @@ struct PrepareReport {
     double load_ms = 0;     // from cache or compiler to a launchable kernel
 };
 
-// A compiled plan, loaded on one device. Copies share it.
+// A compiled plan, loaded on one device. Copies share it; keep one until the work it enqueued, and
+// every graph that captured it, is done.
 class Kernel {
   public:
     const Plan& plan() const;
@@ -103,11 +106,14 @@ class Kernel {
     // Bytes of workspace a call of this shape needs; 0 when there is nothing to compute.
     size_t workspace_size(const Shape& shape) const;
 
-    // Checks the arguments, then enqueues every launch of the call on `stream` (a CUstream; null
-    // is the legacy default stream; ignored by the host device, which returns when done).
+    // Checks the arguments, then enqueues every launch of the call on `stream` (a CUstream of the
+    // device's primary context, which is the one the CUDA runtime uses; null is its legacy default
+    // stream; ignored by the host device, which returns when done).
     // workspace: device memory, 256-byte aligned, at least workspace_size bytes, in use until the
     // call completes; its contents need no initialisation. q, k, v are never modified.
-    // Throws Error(kInvalidArgument) before anything is launched, Error(kLaunchFailed) after.
+    // Throws Error(kInvalidArgument) before anything is launched, Error(kLaunchFailed) after;
+    // Error(kNotPrepared) for a moved-from Kernel; Error(kNoDriver) in a process forked after CUDA
+    // was initialised.
     void launch(const Arguments& arguments, void* workspace, size_t workspace_bytes,
                 void* stream = nullptr) const;
 
@@ -122,7 +128,11 @@ class Kernel {
 Shape shape_of(const Arguments& arguments);
 
 // Plans, compiles (or finds in the cache) and loads. spec.target is honoured: on a GPU that cannot
-// run it this throws Error(kUnsupportedTarget).
+// run it this throws Error(kUnsupportedTarget). Code for a target runs on GPUs of the same major
+// compute capability and the same or a higher minor one. Throws as make_plan does;
+// Error(kNoDriver), Error(kNoNvrtc), Error(kNoHostCompiler) with the places searched;
+// Error(kCompileFailed) with the compiler's log. A cache that cannot be used is a warning on
+// standard error, never an error.
 Kernel prepare(const Spec& spec, const Device& device, const PrepareOptions& options = {});
 
 }  // namespace sagejit
