@@ -97,7 +97,7 @@ has_boost_context() {
     has_header boost/context/detail/fcontext.hpp &&
         compgen -G '/usr/lib/*/libboost_context.a' > /dev/null
 }
-has_python_module() { python3 -c "import $1" > /dev/null 2>&1; }
+has_python_module() { /usr/bin/python3 -c "import $1" > /dev/null 2>&1; }
 
 # package, then how to tell that what it brings is here.
 packages=(
@@ -105,7 +105,7 @@ packages=(
     "ninja-build      has_command ninja"
     "g++              has_command g++"
     "ccache           has_command ccache"
-    "python3          has_command python3"
+    "python3          test -x /usr/bin/python3"
     "python3-jsonschema has_python_module jsonschema"
     "libfmt-dev       has_header fmt/format.h"
     "nlohmann-json3-dev has_header nlohmann/json.hpp"
@@ -157,6 +157,6 @@ if [ "${#missing[@]}" -gt 0 ]; then
     mapfile -t missing < <(missing_packages)
     if [ "${#missing[@]}" -gt 0 ]; then
         fail "still missing after installing: ${missing[*]}" \
-            "is another python3 or compiler first on PATH? (python3 is $(command -v python3))"
+            "is another tool of that name first on PATH?"
     fi
 fi
