@@ -70,6 +70,22 @@ class Verify(TestCase):
         self.assertIn("| normal |", markdown[2])
         self.assertIn("| k_channel_bias |", markdown[4])
 
+    def test_sums_in_fp16(self):
+        """Rows of equal weights: next to nothing but the rounding of the sums is left."""
+        path = self.path("rows.safetensors")
+        self.succeed(
+            *("make-input", "--distribution", "constant_rows", "--shape", "1,1,1,64,700,32"),
+            *("-o", path),
+        )
+        for accumulation, keys in (("fp16", 700), ("fp32_promote_fp16", 64)):
+            with self.subTest(accumulation):
+                config = self.write_config(accumulation, pv={"accumulation": accumulation})
+                (result,) = self.succeed_json(
+                    *("verify", "--device", "host", "--config", config, "--input", path)
+                )["results"]
+                error = math.hypot(result["predicted"]["rel_l1"], 6e-5 * math.sqrt(keys))
+                self.assertAlmostEqual(result["limits"]["rel_l1"], 1.05 * error + 5e-4)
+
     def test_limit_of_the_user(self):
         result = sagejit(*self.plain, "--input", self.inputs[0], "--max-rel-l1", "1e-6", "--json")
         self.assertEqual(result.returncode, FAILED)

@@ -14,8 +14,11 @@ namespace {
 
 // A kernel may miss the model's error by this share of it,
 constexpr double kShare = 0.05;
-// and by this much, for what the model does not round: sums in fp32 or fp16, exponentials.
+// and by this much, for what the model does not round: sums in fp32, exponentials.
 constexpr double kRelL1Slack = 5e-4;
+// Sums in fp16 add an error of their own, independent of the model's, that grows with the square
+// root of the number of keys summed: each of the keys / 16 additions rounds by up to 2^-11.
+constexpr double kFp16SumError = 6e-5;
 // lse is a sum of terms of about its own size, so its rounding grows with it.
 constexpr double kLseSlack = 1e-4;
 
@@ -25,6 +28,26 @@ double largest_finite(const std::vector<double>& values) {
         if (std::isfinite(value)) largest = std::max(largest, std::abs(value));
     }
     return largest;
+}
+
+// How many keys are summed in fp16.
+double keys_in_fp16(const Plan& plan, double len_k) {
+    switch (plan.spec.pv_accum) {
+        case PvAccum::kFp16:
+            return len_k;
+        case PvAccum::kFp32PromoteFp16:
+            return std::min(len_k, static_cast<double>(plan.tile_k));
+        case PvAccum::kFp32:
+        case PvAccum::kFp32PromoteInt32:
+            return 0;
+    }
+    return 0;
+}
+
+double rel_l1_limit(const Plan& plan, const Shape& shape, double predicted) {
+    const double sums =
+        kFp16SumError * std::sqrt(keys_in_fp16(plan, static_cast<double>(shape.len_k)));
+    return (1 + kShare) * std::hypot(predicted, sums) + kRelL1Slack;
 }
 
 // Elements that are finite in one only. The model follows the documented rules for NaN and
@@ -58,7 +81,8 @@ Verdict judge(const Plan& plan, References& references, const AttentionOutput& o
     Verdict verdict;
     verdict.measured.o = compare(exact.o, o);
     verdict.predicted.o = compare(exact.o, model.o);
-    verdict.rel_l1_limit = (1 + kShare) * verdict.predicted.o.rel_l1 + kRelL1Slack;
+    verdict.rel_l1_limit =
+        rel_l1_limit(plan, references.problem().shape, verdict.predicted.o.rel_l1);
     const auto fail = [&verdict](std::string reason) {
         verdict.failures.push_back(std::move(reason));
     };
