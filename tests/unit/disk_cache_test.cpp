@@ -19,8 +19,6 @@
 #include <string>
 #include <vector>
 
-#include "cache_directory.h"
-#include "scoped_variable.h"
 #include "temporary_directory.h"
 #include "warning.h"
 
@@ -382,21 +380,6 @@ TEST_CASE("stale temporary files are swept", "[cache]") {
     CHECK_FALSE(fs::exists(bad));
     CHECK(fs::exists(dump));
     CHECK_FALSE(fs::exists(old_dump));
-}
-
-TEST_CASE("the default directory follows the environment", "[cache]") {
-    const ScopedVariable home("HOME", "/home/ada");
-    const ScopedVariable xdg("XDG_CACHE_HOME", std::nullopt);
-    const ScopedVariable own("SAGEJIT_CACHE_DIR", std::nullopt);
-    CHECK(default_cache_directory() == "/home/ada/.cache/sagejit");
-    {
-        const ScopedVariable set("XDG_CACHE_HOME", "/var/ada");
-        CHECK(default_cache_directory() == "/var/ada/sagejit");
-        const ScopedVariable named("SAGEJIT_CACHE_DIR", "/scratch/kernels");
-        CHECK(default_cache_directory() == "/scratch/kernels");
-    }
-    const ScopedVariable relative("XDG_CACHE_HOME", "var");
-    CHECK(default_cache_directory() == "/home/ada/.cache/sagejit");
 }
 
 TEST_CASE("no directory at all gives one warning", "[cache]") {

@@ -1,20 +1,25 @@
 // Finding NVRTC, compiling with it, and reading what it says.
 #include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "compile_cubin.h"
 #include "cubin.h"
 #include "error_of.h"
 #include "nvrtc_library.h"
+#include "obtain_cubin.h"
 #include "ptxas_log.h"
 #include "sagejit/generator/error.h"
 #include "sagejit/generator/target.h"
 #include "scoped_variable.h"
 #include "temporary_directory.h"
+#include "warning.h"
 
 using namespace sagejit;
 using Catch::Matchers::Contains;
@@ -158,6 +163,80 @@ TEST_CASE("an architecture NVRTC does not know is not a broken source", "[nvrtc]
     const Error error = error_of([] { compile_cubin(kSource, "sm_42", "scale.cu"); });
     CHECK(error.code() == ErrorCode::kUnsupportedTarget);
     CHECK_THAT(error.message(), Contains("sm_80"));
+}
+
+TEST_CASE("a cubin is compiled once and then found", "[nvrtc]") {
+    if (!has_nvrtc()) return;
+    const TemporaryDirectory directory;
+    PrepareOptions options;
+    options.cache_directory = directory.path() / "cache";
+    const auto obtain = [&options](const std::string& source = kSource) {
+        return obtain_cubin(source, "0.1.0", "sm_80", "scale.cu", options);
+    };
+    const ObtainedCubin first = obtain();
+    CHECK_FALSE(first.from_cache);
+    CHECK(first.compile_ms > 0);
+    const ObtainedCubin second = obtain();
+    CHECK(second.from_cache);
+    CHECK(second.compile_ms == 0);
+    CHECK(second.cubin->bytes == first.cubin->bytes);
+    CHECK(second.cubin->entries == first.cubin->entries);
+    CHECK_FALSE(obtain(std::string(kSource) + "\n").from_cache);
+
+    options.use_cache = false;
+    CHECK_FALSE(obtain().from_cache);
+}
+
+TEST_CASE("without a usable directory cubins are kept in memory", "[nvrtc]") {
+    if (!has_nvrtc()) return;
+    const TemporaryDirectory directory;
+    set_warning_sink([](const std::string&) {});
+    std::filesystem::create_directory_symlink(directory.path(), directory.path() / "link");
+    PrepareOptions options;
+    options.cache_directory = directory.path() / "link";
+    const auto obtain = [&] {
+        return obtain_cubin(kSource, "0.1.0", "sm_80", "scale.cu", options);
+    };
+    CHECK_FALSE(obtain().from_cache);
+    CHECK(obtain().from_cache);
+    set_warning_sink({});
+}
+
+TEST_CASE("threads share one compilation, and its failure", "[nvrtc]") {
+    if (!has_nvrtc()) return;
+    const TemporaryDirectory directory;
+    PrepareOptions options;
+    options.cache_directory = directory.path() / "cache";
+    const auto count_in_threads = [&](const std::string& source, auto outcome) {
+        std::atomic<int> count = 0;
+        std::vector<std::thread> threads;
+        for (int i = 0; i < 8; ++i) {
+            threads.emplace_back([&] {
+                try {
+                    const auto cubin = obtain_cubin(source, "0.1.0", "sm_80", "s.cu", options);
+                    count += outcome(&cubin, nullptr);
+                } catch (const Error& error) {
+                    count += outcome(nullptr, &error);
+                }
+            });
+        }
+        for (std::thread& thread : threads) thread.join();
+        return count.load();
+    };
+    CHECK(count_in_threads(kSource, [](const ObtainedCubin* cubin, const Error*) {
+              return cubin != nullptr && !cubin->from_cache ? 1 : 0;
+          }) == 1);
+    CHECK(count_in_threads("nonsense", [](const ObtainedCubin*, const Error* error) {
+              return error != nullptr && error->code() == ErrorCode::kCompileFailed ? 1 : 0;
+          }) == 8);
+    // One compilation failed, so one source was written out; asking again finds the failure.
+    const auto dumps = [&] {
+        const std::filesystem::directory_iterator files(options.cache_directory / "tmp");
+        return std::distance(begin(files), end(files));
+    };
+    CHECK(dumps() == 1);
+    CHECK_THROWS_AS(obtain_cubin("nonsense", "0.1.0", "sm_80", "s.cu", options), Error);
+    CHECK(dumps() == 1);
 }
 
 TEST_CASE("a missing NVRTC is named with the places searched", "[nvrtc]") {
