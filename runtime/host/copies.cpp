@@ -36,15 +36,11 @@ void Machine::issue_copy(const AsyncCopy& request) {
         note_read(request.source, request.source_bytes);
         note_write(destination, kCopyBytes);
     }
-    if (self.copies.size() == self.copies.capacity()) {
-        self.copies.reserve(2 * self.copies.size() + 16);
-        release(end_tag_);  // the thread outside frees what was allocated here
-    }
     AsyncCopy& copy = self.copies.emplace_back(request);
     copy.group = self.groups;
     copy.may_land_early = landing_ == Landing::kAnyTime && chance(2);
     self.early += copy.may_land_early;
-    if (self.early != 0) land_early_copies();
+    land_early_copies();
 }
 
 void Machine::wait_copies(u32 pending_groups) {
@@ -59,10 +55,10 @@ void Machine::wait_copies(u32 pending_groups) {
         }
     }
     self.copies.resize(kept);
-    if (self.early != 0) land_early_copies();
+    land_early_copies();
 }
 
-void Machine::land_early_copies() {
+void Machine::land_some_copies() {
     Lane& self = lanes_[thread()];
     std::size_t kept = 0;
     for (const AsyncCopy& copy : self.copies) {

@@ -80,6 +80,16 @@ void FiberSet::create(int index, std::byte* stack) {
                                        });
 }
 
+void FiberSet::release_all(char& tag) {
+    if constexpr (kThreadSanitizer) {
+        for (int i = 0; i < count_; ++i) {
+            __tsan_switch_to_fiber(slots_[i].tsan, kNoSynchronisation);
+            release(tag);
+        }
+        __tsan_switch_to_fiber(slots_[kOutside].tsan, kNoSynchronisation);
+    }
+}
+
 void FiberSet::enter() {
     running_ = kOutside;
     if constexpr (kThreadSanitizer) slots_[kOutside].tsan = __tsan_get_current_fiber();

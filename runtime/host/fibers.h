@@ -36,6 +36,9 @@ class FiberSet {
     // like all that calls it: after a switch the CPU mispredicts every return.
     [[gnu::always_inline]] void switch_to(int next);
 
+    // Everything the fibers did so far happens before what a thread does after acquire(tag).
+    void release_all(char& tag);
+
   private:
     struct Slot {
         boost::context::fiber fiber;
@@ -63,7 +66,6 @@ class FiberSet {
 };
 
 inline void FiberSet::switch_to(int next) {
-    constexpr unsigned kNoSynchronisation = 1;
     if (next == running_) return;
     Slot& from = slots_[running_];
     Slot& to = slots_[next];

@@ -37,20 +37,17 @@ void Machine::run(const CtaJob& job) {
     prepare_shared();
     if (!fibers_.reserve(job.threads)) throw_no_memory();
     seed_schedule();
-    for (int i = 0; i < job.threads; ++i) {
-        lanes_[i].copies.clear();
-        lanes_[i].groups = 0;
-        lanes_[i].early = 0;
-    }
     release_warps();
 
     current_machine = this;
     fibers_.enter();
     release(start_tag_);
     resume_any_warp();
-    acquire(end_tag_);
     current_machine = nullptr;
-    if (fault_.kind != Fault::Kind::kNone) throw_fault(*this);
+    const bool faulted = fault_.kind != Fault::Kind::kNone;
+    if (faulted) fibers_.release_all(end_tag_);  // they stopped wherever they were
+    acquire(end_tag_);
+    if (faulted) throw_fault(*this);
 }
 
 // What every fiber runs: one thread of a CTA after another.
@@ -59,6 +56,7 @@ void Machine::run_lanes(void* machine) {
     for (;;) {
         acquire(self.start_tag_);
         self.job_.kernel(*self.job_.call);
+        self.lanes_[self.thread()].reset();
         release(self.end_tag_);
         self.block(Wait::kExit);
     }
@@ -112,8 +110,9 @@ void Machine::complete() {
 
 void Machine::warp_barrier() {
     char& tag = warp().barrier_tags[warp().barriers % 2];
+    land_early_copies();
     release(tag);
-    if (arrive(Wait::kWarpBarrier)) {
+    if (suspend(Wait::kWarpBarrier)) {
         ++warp().barriers;
         complete();
     }
@@ -122,6 +121,7 @@ void Machine::warp_barrier() {
 
 void Machine::cta_barrier() {
     char& tag = barrier_tags_[barriers_ % 2];
+    land_early_copies();
     release(tag);
     block(Wait::kCtaBarrier);
     acquire(tag);
@@ -129,7 +129,7 @@ void Machine::cta_barrier() {
 
 // Waits for every warp of the CTA.
 void Machine::block(Wait wait) {
-    if (!arrive(wait)) return;
+    if (!suspend(wait)) return;
     ready_warps_ &= ~(1u << (thread() / kWarpLanes));
     if (ready_warps_ == 0) {
         for (int i = 0; i < warps(); ++i) {

@@ -85,6 +85,13 @@ struct Lane {
     std::vector<AsyncCopy> copies;  // in the order of issue
     u32 groups = 0;                 // committed
     u32 early = 0;                  // copies that may land early
+
+    // Ends the thread: what has not landed never will.
+    void reset() {
+        copies.clear();
+        groups = 0;
+        early = 0;
+    }
 };
 
 class Machine {
@@ -110,7 +117,10 @@ class Machine {
     // Suspends the running lane until its whole warp waits for the same. Returns true, at once, to
     // the lane that came last, which executes the collective and calls complete; false to the
     // others, once it is complete.
-    [[gnu::always_inline]] bool arrive(Wait wait);
+    [[gnu::always_inline]] bool arrive(Wait wait) {
+        land_early_copies();
+        return suspend(wait);
+    }
     void complete();
     void cta_barrier();
     void warp_barrier();
@@ -138,11 +148,15 @@ class Machine {
     // Ends the CTA. Does not return.
     [[noreturn]] void fail(Fault fault);
     void check_converged(Wait wait);
+    [[gnu::always_inline]] bool suspend(Wait wait);
     void block(Wait wait);
     [[gnu::always_inline]] void resume_lane(int warp, u32 first);
     void resume_any_warp();
     void land(const AsyncCopy& copy);
-    void land_early_copies();
+    void land_early_copies() {
+        if (lanes_[thread()].early != 0) land_some_copies();
+    }
+    void land_some_copies();
 
     CtaJob job_;
     Fault fault_;
@@ -177,8 +191,7 @@ inline u32 Machine::random() {
     return static_cast<u32>((random_state_ * 0x2545f4914f6cdd1d) >> 32);
 }
 
-inline bool Machine::arrive(Wait wait) {
-    if (lanes_[thread()].early != 0) land_early_copies();
+inline bool Machine::suspend(Wait wait) {
     Warp& self = warp();
     self.waits[lane()] = wait;
     self.ready &= ~(1u << lane());

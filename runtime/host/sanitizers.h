@@ -39,6 +39,9 @@ inline constexpr std::string_view kSanitizers;
 inline constexpr bool kAddressSanitizer = kSanitizers.find("address") != std::string_view::npos;
 inline constexpr bool kThreadSanitizer = kSanitizers.find("thread") != std::string_view::npos;
 
+// A flag of __tsan_switch_to_fiber: what ran does not happen before what runs next.
+inline constexpr unsigned kNoSynchronisation = 1;
+
 // Everything the running CUDA thread did so far happens before what a thread does after acquire.
 inline void release(char& tag) {
     if constexpr (kThreadSanitizer) __tsan_release(&tag);
