@@ -1,6 +1,7 @@
 // Kernels written by hand for the host device.
 #pragma once
 
+#include <catch2/catch.hpp>
 #include <cstdint>
 #include <fstream>
 #include <iterator>
@@ -8,6 +9,7 @@
 
 #include "call.h"
 #include "host/module.h"
+#include "host/sanitizers.h"
 
 // A host text: what the generator puts in front of its kernels, then `body`.
 inline std::string host_text(const std::string& body) {
@@ -18,6 +20,12 @@ inline std::string host_text(const std::string& body) {
         text.append(std::istreambuf_iterator<char>(file), {});
     }
     return text + body;
+}
+
+// True, and says so, under ThreadSanitizer: for tests whose kernels race on purpose.
+inline bool skips_races() {
+    if (sagejit::host::kThreadSanitizer) WARN("skipped: the kernel races on purpose");
+    return sagejit::host::kThreadSanitizer;
 }
 
 // A loaded host text whose kernels read call.q.data and write call.o.data.
