@@ -86,6 +86,14 @@ class Verify(TestCase):
                 error = math.hypot(result["predicted"]["rel_l1"], 6e-5 * math.sqrt(keys))
                 self.assertAlmostEqual(result["limits"]["rel_l1"], 1.05 * error + 5e-4)
 
+    def test_names_do_not_reach_the_terminal_as_commands(self):
+        config = self.write_config("odd", name="a\x1b[2J\n|b")
+        arguments = ("verify", "--device", "host", "--config", config, "--input", self.inputs[0])
+        self.assertIn("a?[2J |b", self.succeed(*arguments).stdout)
+        self.assertIn("| a?[2J \\|b |", self.succeed(*arguments, "--markdown").stdout)
+        (result,) = self.succeed_json(*arguments)["results"]
+        self.assertEqual(result["config"], "a\x1b[2J\n|b")
+
     def test_limit_of_the_user(self):
         result = sagejit(*self.plain, "--input", self.inputs[0], "--max-rel-l1", "1e-6", "--json")
         self.assertEqual(result.returncode, FAILED)

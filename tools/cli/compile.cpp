@@ -1,6 +1,7 @@
 // sagejit compile: NVRTC, and what it made of each entry.
 #include <fmt/format.h>
 
+#include <array>
 #include <memory>
 #include <span>
 
@@ -72,11 +73,11 @@ void report_text(const Config& config, const Plan& plan, const Source& source,
                    fmt::to_string(entry.spill_store_bytes + entry.spill_load_bytes),
                    fmt::to_string(entry.stack_bytes), fmt::to_string(shared)});
     }
-    print(fmt::format(
-        "{} for {}: {} bytes, {}\n{}", config.name, plan.target.name, obtained.cubin->bytes.size(),
-        obtained.from_cache ? "from the cache"
-                            : fmt::format("compiled in {:.0f} ms", obtained.compile_ms),
-        table.text()));
+    const std::string origin = obtained.from_cache
+                                   ? "from the cache"
+                                   : fmt::format("compiled in {:.0f} ms", obtained.compile_ms);
+    print(printable(fmt::format("{} for {}: {} bytes, {}\n{}", config.name, plan.target.name,
+                                obtained.cubin->bytes.size(), origin, table.text())));
     if (!obtained.cubin->warnings.empty()) note("warnings:\n" + obtained.cubin->warnings);
 }
 

@@ -82,8 +82,18 @@ void print_json(const Json& fields) {
     print(object.dump(kJsonIndent, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
+std::string printable(std::string_view text) {
+    std::string result(text);
+    for (char& c : result) {
+        const auto byte = static_cast<unsigned char>(c);
+        constexpr unsigned char kFirstPrintable = 0x20, kDelete = 0x7F;
+        if ((byte < kFirstPrintable && c != '\n' && c != '\t') || byte == kDelete) c = '?';
+    }
+    return result;
+}
+
 void note(std::string_view text) {
-    (void)write_all(STDERR_FILENO, fmt::format("sagejit: {}\n", text));
+    (void)write_all(STDERR_FILENO, fmt::format("sagejit: {}\n", printable(text)));
 }
 
 ExitCode report_error(ExitCode exit, std::string_view code, std::string_view message,

@@ -44,7 +44,11 @@ void print(std::string_view text);
 // The same for one JSON object; schema_version is put first. Non-finite numbers become null.
 void print_json(const Json& fields);
 
-// One line to stderr, after "sagejit: ".
+// The text with '?' for control characters, but newlines and tabs: names from files and configs
+// must not reach a terminal as commands.
+std::string printable(std::string_view text);
+
+// One line to stderr, after "sagejit: ", made printable.
 void note(std::string_view text);
 
 // Reports a failure, on stdout as JSON or on stderr as text, and returns its exit code. code:

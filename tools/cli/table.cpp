@@ -3,21 +3,27 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace sagejit::cli {
 namespace {
 
-// A cell cannot hold the characters that end it.
+// A cell of a Markdown table cannot hold the character that ends it.
 std::string escaped(const std::string& cell) {
     std::string result;
     for (const char c : cell) {
         if (c == '|') result += '\\';
-        result += c == '\n' ? ' ' : c;
+        result += c;
     }
     return result;
 }
 
 }  // namespace
+
+void Table::add(std::vector<std::string> cells) {
+    for (std::string& cell : cells) std::replace(cell.begin(), cell.end(), '\n', ' ');
+    rows_.push_back(std::move(cells));
+}
 
 std::string Table::text() const {
     std::vector<size_t> widths(rows_.front().size(), 0);

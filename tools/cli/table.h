@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sagejit::cli {
@@ -9,8 +10,8 @@ namespace sagejit::cli {
 class Table {
   public:
     explicit Table(std::vector<std::string> header) : rows_{std::move(header)} {}
-    // As many cells as the header has.
-    void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+    // As many cells as the header has, each on one line.
+    void add(std::vector<std::string> cells);
 
     std::string text() const;
     std::string markdown() const;

@@ -114,7 +114,7 @@ int run_verify(const Options& options) {
         print_json({{"passed", passed}, {"results", std::move(results)}});
     } else {
         const Table table = make_table(rows);
-        print(options.markdown ? table.markdown() : table.text());
+        print(printable(options.markdown ? table.markdown() : table.text()));
     }
     return passed ? kOk : kVerificationFailure;
 }
