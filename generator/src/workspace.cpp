@@ -100,9 +100,9 @@ Workspace make_workspace(const Plan& plan, const Shape& shape) {
     return result;
 }
 
-std::vector<LaunchStep> launch_steps(const Plan& plan, const Shape& shape) {
+LaunchSteps launch_steps(const Plan& plan, const Shape& shape) {
     const Workspace workspace = make_workspace(plan, shape);
-    std::vector<LaunchStep> steps;
+    LaunchSteps steps;
     if (nothing_to_do(shape)) return steps;
     const int64_t q_tiles = shape.batch * shape.heads_q * workspace.q_tiles;
     const int64_t k_tiles = shape.batch * shape.heads_kv * workspace.k_tiles;

@@ -58,7 +58,7 @@ TEST_CASE("nothing to compute takes no workspace and no launch") {
         CHECK(launch_steps(plan, shape).empty());
     }
     // No keys: outputs still have to be written.
-    const std::vector<LaunchStep> steps = launch_steps(plan, {1, 2, 2, 5, 0});
+    const LaunchSteps steps = launch_steps(plan, {1, 2, 2, 5, 0});
     REQUIRE_FALSE(steps.empty());
     CHECK(steps.back().entry == "attention");
 }

@@ -1,10 +1,10 @@
 // What one call needs besides the kernels: workspace regions and launch geometry for a shape.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-#include <vector>
 
 #include "sagejit/generator/plan.h"
 
@@ -43,7 +43,30 @@ struct LaunchStep {
     int shared_bytes = 0;
 };
 
+// A short list of launches without memory of its own: launching allocates nothing.
+class LaunchSteps {
+  public:
+    static constexpr size_t kCapacity = 8;
+
+    // Throws std::out_of_range past kCapacity, which no plan reaches.
+    void push_back(const LaunchStep& step) {
+        steps_.at(size_) = step;
+        ++size_;
+    }
+    const LaunchStep* data() const { return steps_.data(); }
+    size_t size() const { return size_; }
+    bool empty() const { return size_ == 0; }
+    const LaunchStep* begin() const { return data(); }
+    const LaunchStep* end() const { return data() + size_; }
+    const LaunchStep& operator[](size_t index) const { return steps_[index]; }
+    const LaunchStep& back() const { return steps_[size_ - 1]; }
+
+  private:
+    std::array<LaunchStep, kCapacity> steps_;
+    size_t size_ = 0;
+};
+
 // The launches of one call, in stream order; empty when there is no output to write.
-std::vector<LaunchStep> launch_steps(const Plan& plan, const Shape& shape);
+LaunchSteps launch_steps(const Plan& plan, const Shape& shape);
 
 }  // namespace sagejit
