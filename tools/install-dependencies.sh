@@ -113,6 +113,9 @@ packages=(
     "libcli11-dev     has_header CLI/CLI.hpp"
     "libxxhash-dev    has_header xxhash.h"
     "libboost-context-dev has_boost_context"
+    "zsh              has_command zsh"
+    "fish             has_command fish"
+    "mandoc           has_command mandoc"
 )
 
 # Prints the packages whose contents are not here.

@@ -41,7 +41,7 @@ int parse_and_run(int argc, char** argv, bool json) {
     app.set_version_flag("--version", fmt::format("sagejit {}", generator_version()));
     app.require_subcommand(0, 1);
     app.footer(std::string(kExitCodes));
-    CommandLine line{app, {}};
+    CommandLine line{app, {}, {}};
     add_emit(line);
     add_plan(line);
     add_compile(line);
@@ -49,6 +49,8 @@ int parse_and_run(int argc, char** argv, bool json) {
     add_run(line);
     add_verify(line);
     add_doctor(line);
+    add_completion(line);
+    add_man(line);
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForVersion& version) {

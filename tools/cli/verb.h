@@ -8,10 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace CLI {
-class App;
-class Option;
-}  // namespace CLI
+#include "command_table.h"
 
 namespace sagejit::cli {
 
@@ -22,6 +19,7 @@ using Action = std::function<int()>;
 struct CommandLine {
     CLI::App& app;
     Action action;
+    ValueHints hints;  // for completion
 };
 
 enum class Presence { kOptional, kRequired };
@@ -45,13 +43,18 @@ class Verb {
     void no_cache(bool& value);
     void json(bool& value);
 
-    // Options of one verb. names: "-o,--output"; placeholder: the value in the help, "FILE".
+    // Options of one verb. names: "-o,--output", or a word for an argument without a name;
+    // placeholder: the value in the help. Completion offers files where it contains FILE and
+    // directories where it is DIR.
     void text(const char* names, std::string& value, const char* placeholder,
               const std::string& description, Presence presence = Presence::kOptional);
     // One of the words.
     void choice(const char* names, std::string& value, const char* placeholder,
                 const std::vector<std::string>& words, const std::string& description,
                 Presence presence = Presence::kOptional);
+    // One or several values of any text.
+    void texts(const char* names, std::vector<std::string>& values, const char* placeholder,
+               const std::string& description, Presence presence = Presence::kOptional);
     // A finite number that fp32 can hold.
     void number(const char* names, std::optional<double>& value, const char* placeholder,
                 const std::string& description);
@@ -63,6 +66,9 @@ class Verb {
     // What follows the options in the help: examples.
     void footer(const std::string& text);
     void action(Action action);
+
+    // What completion offers for the values of an option declared before.
+    void hint(const std::string& name, ValueHint value);
 
   private:
     CLI::App& verb_;

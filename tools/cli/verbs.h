@@ -12,5 +12,7 @@ void add_make_input(CommandLine& line);
 void add_run(CommandLine& line);
 void add_verify(CommandLine& line);
 void add_doctor(CommandLine& line);
+void add_completion(CommandLine& line);
+void add_man(CommandLine& line);
 
 }  // namespace sagejit::cli
