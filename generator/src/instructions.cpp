@@ -29,9 +29,9 @@ std::set<std::string_view> words_of(std::string_view text) {
 }  // namespace
 
 std::string used_instructions(std::string_view body, Column column) {
-    const std::array topics = {index_instructions(),  shared_instructions(),
-                               math_instructions(),   convert_instructions(),
-                               global_instructions(), matrix_instructions()};
+    const std::array topics = {index_instructions(),   shared_instructions(), math_instructions(),
+                               convert_instructions(), global_instructions(), matrix_instructions(),
+                               async_instructions()};
     const auto text_of = [column](const Instruction& row) {
         return column == Column::kDevice ? row.device : row.host;
     };

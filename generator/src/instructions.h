@@ -25,6 +25,7 @@ std::span<const Instruction> matrix_instructions();   // ldmatrix, mma
 std::span<const Instruction> math_instructions();     // exact and approximate fp32
 std::span<const Instruction> convert_instructions();  // bits, fp16, bf16, int8
 std::span<const Instruction> global_instructions();   // vector access to global memory
+std::span<const Instruction> async_instructions();    // sm_90: mbarriers, bulk copies, wgmma groups
 
 // The text of the functions whose names occur in `body`, in table order.
 std::string used_instructions(std::string_view body, Column column);

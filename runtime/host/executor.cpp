@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cache_directory.h"
+#include "host/host_tensor_map.h"
 #include "host/module.h"
 
 namespace sagejit {
@@ -24,6 +25,11 @@ class HostExecutor final : public Executor {
             module_.run(std::string(step.entry), call, step.ctas, step.threads, step.shared_bytes,
                         seed_);
         }
+    }
+
+    void encode_tensor_map(const TensorMapRequest& request, abi::TensorMap& map) const override {
+        check_tensor_map(request);
+        map = host::encode_tensor_map(request);
     }
 
   private:

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "cuda_tensor_map.h"
 #include "driver_api.h"
 #include "executor.h"
 #include "obtain_cubin.h"
@@ -87,6 +88,12 @@ class CudaExecutor : public Executor {
                 api_.launch_kernel_ex(&config, function_of(step.entry), parameters, nullptr);
             if (result != CUDA_SUCCESS) throw_launch_failed(step, result);
         }
+    }
+
+    void encode_tensor_map(const TensorMapRequest& request, abi::TensorMap& map) const override {
+        if (driver_lost_by_fork()) throw_driver_lost_by_fork();
+        const ScopedContext scope(api_, context_);
+        encode_cuda_tensor_map(api_, request, map);
     }
 
   private:

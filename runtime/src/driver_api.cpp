@@ -94,6 +94,8 @@ DriverApi open_driver() {
     }
     api.func_load = reinterpret_cast<decltype(api.func_load)>(
         find_function(get, "cuFuncLoad", kFuncLoadVersion));
+    api.tensor_map_encode_tiled = reinterpret_cast<decltype(api.tensor_map_encode_tiled)>(
+        find_function(get, "cuTensorMapEncodeTiled", kCudaVersion));
 
     const CUresult result = api.init(0);
     if (result == CUDA_ERROR_NO_DEVICE) {

@@ -52,6 +52,8 @@ struct DriverApi {
 #undef SAGEJIT_MEMBER
     // Loads a function's code at once instead of at its first launch; null before CUDA 12.4.
     decltype(&::cuFuncLoad) func_load = nullptr;
+    // Null in a driver that has no tensor maps, which only kernels for sm_90a need.
+    decltype(&::cuTensorMapEncodeTiled) tensor_map_encode_tiled = nullptr;
     DriverInfo info;
 
     // "CUDA_ERROR_OUT_OF_MEMORY: out of memory".

@@ -9,6 +9,7 @@
 #include "sagejit/generator/source.h"
 #include "sagejit/generator/workspace.h"
 #include "sagejit/sagejit.h"
+#include "tensor_map.h"
 
 namespace sagejit {
 
@@ -20,6 +21,10 @@ class Executor {
     // Throws Error(kLaunchFailed).
     virtual void run(std::span<const LaunchStep> steps, const abi::Call& call,
                      void* stream) const = 0;
+    // Writes what copy_tensor_4d of these kernels takes. Throws Error(kInvalidArgument) for a
+    // request outside the rules of tensor_map.h, Error(kNoDriver) where the driver has no tensor
+    // maps.
+    virtual void encode_tensor_map(const TensorMapRequest& request, abi::TensorMap& map) const = 0;
 };
 
 // Compiles (or takes from the cache) and loads; fills the report.

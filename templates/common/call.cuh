@@ -12,9 +12,15 @@ struct TensorView {
     i64 vector_access;
 };
 
+// A tensor and a box in it, as asynchronous copies take them; the launcher encodes it.
+struct alignas(64) TensorMap {
+    u64 words[16];
+};
+
 // Pointers below `lse` point into the caller's workspace; unused ones are null.
 // "kv row" is batch * heads_kv + head_kv, "q row" is batch * heads_q + head_q.
 struct Call {
+    TensorMap v_map;   // zeros where no kernel uses it
     TensorView q;      // [batch, heads_q, len_q, head_dim]
     TensorView k;      // [batch, heads_kv, len_k, head_dim]
     TensorView v;      // [batch, heads_kv, len_k, head_dim_v]

@@ -1,32 +1,17 @@
 // Every shipped config on every target compiles with NVRTC: no warning, no spill in attention.
 #include <atomic>
 #include <catch2/catch.hpp>
-#include <cstdio>
-#include <cstdlib>
 #include <thread>
 
 #include "compile_cubin.h"
 #include "configs.h"
 #include "cubin.h"
-#include "nvrtc_library.h"
-#include "sagejit/generator/error.h"
+#include "need_nvrtc.h"
 #include "sagejit/generator/source.h"
 
 using namespace sagejit;
 
 namespace {
-
-constexpr int kSkipped = 77;  // CTest's SKIP_RETURN_CODE
-
-void need_nvrtc() {
-    try {
-        probe_nvrtc();
-    } catch (const Error& error) {
-        std::printf("skipped: %s\n", error.what());
-        std::fflush(stdout);
-        std::_Exit(kSkipped);
-    }
-}
 
 // What is wrong with one config on one target; empty when nothing is.
 std::string fault_of(const std::string& name, const Target& target) {
@@ -54,7 +39,7 @@ std::string fault_of(const std::string& name, const Target& target) {
 }
 
 void check_target(const char* target_name) {
-    need_nvrtc();
+    test::need_nvrtc();
     const Target& target = find_target(target_name);
     const std::vector<std::string> names = test::shipped_config_names();
     REQUIRE(names.size() >= 12);
