@@ -1,0 +1,168 @@
+// What reaches the driver, and what does not: steps, streams, contexts, capture.
+#include "launch.h"
+
+#include <catch2/catch.hpp>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "problem.h"
+#include "sagejit/stream.h"
+#include "stub.h"
+#include "unit/error_of.h"
+
+using namespace sagejit;
+using namespace sagejit::test;
+
+namespace {
+
+CUcontext current_context() {
+    CUcontext context = nullptr;
+    driver_api().ctx_get_current(&context);
+    return context;
+}
+
+// Every byte of an output is 0 where V is, and 1 before.
+bool is_written(const DeviceProblem& problem) {
+    if (stub_controls() != nullptr) return true;  // the stub runs nothing
+    for (const unsigned char byte : problem.output()) {
+        if (byte != 0) return false;
+    }
+    return true;
+}
+
+}  // namespace
+
+TEST_CASE("a launch hands the driver the steps of the plan", "[driver]") {
+    const stub::Controls* stub = stub_controls();
+    REQUIRE(stub != nullptr);
+    const Device gpu = Device::cuda(0);
+    const Kernel kernel = prepare(small_spec(), gpu);
+    const Shape shape = {2, 4, 2, 333, 555};
+    const DeviceProblem problem(gpu, kernel.plan(), shape);
+    const Stream stream(gpu);
+    stub->reset();
+    problem.launch(kernel, stream.handle());
+
+    const LaunchSteps steps = launch_steps(kernel.plan(), shape);
+    REQUIRE(stub->launches() == steps.size());
+    const Workspace layout = make_workspace(kernel.plan(), shape);
+    const abi::Call call = make_call(problem.arguments(), shape, layout, problem.workspace());
+    for (size_t i = 0; i < steps.size(); ++i) {
+        stub::Launch launch;
+        REQUIRE(stub->launch(i, &launch));
+        CHECK(launch.kernel == steps[i].entry);
+        CHECK(launch.device == 0);
+        CHECK(launch.grid[0] == steps[i].ctas);
+        CHECK(launch.grid[1] * launch.grid[2] == 1);
+        CHECK(launch.block[0] == static_cast<unsigned>(steps[i].threads));
+        CHECK(launch.shared_bytes == static_cast<unsigned>(steps[i].shared_bytes));
+        CHECK(launch.stream == stream.handle());
+        CHECK_FALSE(launch.captured);
+        REQUIRE(launch.parameter_bytes == sizeof call);
+        CHECK(std::memcmp(launch.parameter, &call, sizeof call) == 0);
+    }
+    // Nothing but launches, and one question.
+    CHECK(stub->all_calls() == steps.size() + stub->calls("cuCtxGetCurrent") +
+                                   stub->calls("cuCtxPushCurrent") +
+                                   stub->calls("cuCtxPopCurrent"));
+}
+
+TEST_CASE("a thread without a context may prepare and launch", "[driver][gpu]") {
+    need_gpus(1);
+    const Device gpu = Device::cuda(0);
+    bool had_context = true, has_context = true, written = false;
+    std::thread([&] {
+        had_context = current_context() != nullptr;
+        const Kernel kernel = prepare(small_spec(), gpu);
+        const DeviceProblem problem(gpu, kernel.plan());
+        problem.launch(kernel);  // the null stream
+        written = is_written(problem);
+        has_context = current_context() != nullptr;
+    }).join();
+    CHECK_FALSE(had_context);
+    CHECK(written);
+    CHECK_FALSE(has_context);
+}
+
+TEST_CASE("a foreign context stays current", "[driver][gpu]") {
+    need_gpus(1);
+    using CtxCreate = CUresult (*)(CUcontext*, unsigned, CUdevice);  // CUDA 12.0's
+    const CtxCreate create = driver_function("cuCtxCreate", static_cast<CtxCreate>(nullptr));
+    const Device gpu = Device::cuda(0);
+    CUcontext foreign = nullptr;
+    REQUIRE(create(&foreign, 0, device_handle(0)) == CUDA_SUCCESS);
+    REQUIRE(current_context() == foreign);
+    {
+        const Kernel kernel = prepare(small_spec(), gpu);
+        CHECK(current_context() == foreign);
+        const DeviceProblem problem(gpu, kernel.plan());
+        const Stream stream(gpu);
+        CHECK(current_context() == foreign);
+        problem.launch(kernel, stream.handle());
+        CHECK(current_context() == foreign);
+        problem.launch(kernel);
+        CHECK(current_context() == foreign);
+        stream.synchronize();
+        CHECK(is_written(problem));
+    }
+    CHECK(current_context() == foreign);
+    CHECK(SAGEJIT_DRIVER_CALL(cuCtxDestroy)(foreign) == CUDA_SUCCESS);
+}
+
+TEST_CASE("launches can be captured and replayed", "[driver][gpu]") {
+    need_gpus(1);
+    const Device gpu = Device::cuda(0);
+    const Kernel kernel = prepare(small_spec(), gpu);
+    const DeviceProblem problem(gpu, kernel.plan());
+    const Stream stream(gpu);
+    const auto handle = static_cast<CUstream>(stream.handle());
+    REQUIRE(SAGEJIT_DRIVER_CALL(cuStreamBeginCapture)(handle, CU_STREAM_CAPTURE_MODE_GLOBAL) ==
+            CUDA_SUCCESS);
+    problem.launch(kernel, stream.handle());
+    CUgraph graph = nullptr;
+    REQUIRE(SAGEJIT_DRIVER_CALL(cuStreamEndCapture)(handle, &graph) == CUDA_SUCCESS);
+    size_t nodes = 0;
+    REQUIRE(SAGEJIT_DRIVER_CALL(cuGraphGetNodes)(graph, nullptr, &nodes) == CUDA_SUCCESS);
+    CHECK(nodes == launch_steps(kernel.plan(), shape_of(problem.arguments())).size());
+    CUgraphExec exec = nullptr;
+    REQUIRE(SAGEJIT_DRIVER_CALL(cuGraphInstantiate)(&exec, graph, 0) == CUDA_SUCCESS);
+    for (int i = 0; i < 3; ++i) {
+        REQUIRE(SAGEJIT_DRIVER_CALL(cuGraphLaunch)(exec, handle) == CUDA_SUCCESS);
+    }
+    stream.synchronize();
+    CHECK(is_written(problem));
+    CHECK(SAGEJIT_DRIVER_CALL(cuGraphExecDestroy)(exec) == CUDA_SUCCESS);
+    CHECK(SAGEJIT_DRIVER_CALL(cuGraphDestroy)(graph) == CUDA_SUCCESS);
+}
+
+TEST_CASE("what the driver refuses is a typed error", "[driver]") {
+    const stub::Controls* stub = stub_controls();
+    REQUIRE(stub != nullptr);
+    const Device gpu = Device::cuda(0);
+    const Kernel kernel = prepare(small_spec(), gpu);
+    const DeviceProblem problem(gpu, kernel.plan());
+
+    stub->fail("cuLaunchKernelEx", CUDA_ERROR_ILLEGAL_ADDRESS, 1, 1);
+    const Error launch = error_of([&] { problem.launch(kernel); });
+    CHECK(launch.code() == ErrorCode::kLaunchFailed);
+    CHECK_THAT(launch.what(), Catch::Contains("CUDA_ERROR_ILLEGAL_ADDRESS"));
+    problem.launch(kernel);
+
+    stub->fail("cuMemAlloc", CUDA_ERROR_OUT_OF_MEMORY, 0, 1);
+    const Error memory = error_of([&] { DeviceBuffer(gpu, 1000); });
+    CHECK(memory.code() == ErrorCode::kLaunchFailed);
+    CHECK_THAT(memory.what(), Catch::Contains("1000 bytes"));
+
+    const size_t loaded = stub->loaded_libraries();
+    for (const char* function : {"cuLibraryGetKernel", "cuKernelSetAttribute",
+                                 "cuKernelGetFunction", "cuFuncLoad", "cuLibraryLoadData"}) {
+        INFO(function);
+        stub->fail(function, CUDA_ERROR_UNKNOWN, 0, 1);
+        const Error error = error_of([&] { prepare(small_spec(), gpu); });
+        CHECK(error.code() == ErrorCode::kLaunchFailed);
+        CHECK_THAT(error.what(), Catch::Contains(function));
+        CHECK(stub->loaded_libraries() == loaded);  // nothing is left behind
+    }
+}

@@ -1,0 +1,18 @@
+# Loading and launching against the stub driver, and the same tests against the real one (label
+# gpu) where that makes sense.
+file(GLOB driver_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.cpp)
+add_executable(driver_tests ${driver_sources})
+target_include_directories(driver_tests PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}
+                           ${PROJECT_SOURCE_DIR}/runtime/src ${PROJECT_SOURCE_DIR}/runtime)
+target_include_directories(driver_tests SYSTEM PRIVATE ${SAGEJIT_CUDA_INCLUDE})
+target_compile_definitions(driver_tests PRIVATE SAGEJIT_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                           SAGEJIT_STUB_CUDA="$<TARGET_FILE:sagejit_stub_cuda>"
+                           SAGEJIT_STUB_NVRTC="$<TARGET_FILE:sagejit_stub_nvrtc>")
+target_link_libraries(driver_tests PRIVATE sagejit_options sagejit_executable sagejit_runtime
+                      Catch2::Catch2 fmt::fmt-header-only ${CMAKE_DL_LIBS})
+add_dependencies(driver_tests sagejit_stub_cuda sagejit_stub_nvrtc)
+catch_discover_tests(driver_tests TEST_SPEC "[driver]" TEST_PREFIX "driver: "
+                     PROPERTIES LABELS driver SKIP_RETURN_CODE 77 TIMEOUT 120)
+catch_discover_tests(driver_tests TEST_SPEC "[gpu]" TEST_PREFIX "gpu driver: "
+                     PROPERTIES LABELS gpu ENVIRONMENT SAGEJIT_TEST_DRIVER=real
+                     SKIP_RETURN_CODE 77 TIMEOUT 600)
