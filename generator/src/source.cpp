@@ -251,6 +251,11 @@ std::string provenance(const Plan& plan, const std::string& hash) {
 
 std::string_view generator_version() { return SAGEJIT_VERSION; }
 
+std::string_view generator_id() {
+    static const std::string id = fmt::format("{}-{}", SAGEJIT_VERSION, deciding_sources_hash());
+    return id;
+}
+
 Source emit(const Plan& plan) {
     std::vector<Slot> slots = {
         {"common.checks", "common/checks.cuh"},

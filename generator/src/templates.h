@@ -16,4 +16,7 @@ std::span<const Template> all_templates();
 // The text of one template. Throws Error(kInternal) for an unknown name.
 std::string_view template_text(std::string_view name);
 
+// 16 hex digits: a hash of the templates and of the generator's own sources.
+std::string_view deciding_sources_hash();
+
 }  // namespace sagejit

@@ -8,20 +8,9 @@
 #include <vector>
 
 #include "nvrtc_library.h"
+#include "sagejit/cubin_entry.h"
 
 namespace sagejit {
-
-// What ptxas said about one entry.
-struct CubinEntry {
-    std::string symbol;
-    int registers = 0;            // per thread
-    int stack_bytes = 0;          // per thread: its frame and those it calls
-    int spill_store_bytes = 0;    // per thread, of the entry and what it calls
-    int spill_load_bytes = 0;     // likewise
-    int static_shared_bytes = 0;  // per CTA
-
-    bool operator==(const CubinEntry&) const = default;
-};
 
 struct CompiledCubin {
     std::vector<uint8_t> bytes;       // an ELF file

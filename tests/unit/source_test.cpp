@@ -20,6 +20,14 @@ TEST_CASE("same plan, same bytes; another plan, another hash") {
     CHECK(emit(make_plan(other, find_target("sm_89"))).hash != first.hash);
 }
 
+TEST_CASE("the generator's identity is its version and a hash of its sources") {
+    const std::string id(generator_id());
+    const std::string version(generator_version());
+    REQUIRE(id.size() == version.size() + 17);
+    CHECK(id.substr(0, version.size() + 1) == version + "-");
+    CHECK(id.find_first_not_of("0123456789abcdef", version.size() + 1) == std::string::npos);
+}
+
 TEST_CASE("a source stands alone and says where it comes from") {
     for (const std::string& name : test::shipped_config_names()) {
         const Plan plan = make_plan(test::shipped_config(name), find_target("sm_80"));

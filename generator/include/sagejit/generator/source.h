@@ -12,6 +12,10 @@ namespace sagejit {
 // The version written into every source; part of every cache key.
 std::string_view generator_version();
 
+// The version and a hash of everything that decides what is emitted, "0.1.0-89abcdef01234567". Of
+// the same identity, the same plan gives the same source.
+std::string_view generator_id();
+
 struct Source {
     std::string text;       // CUDA C++, no #include
     std::string host_text;  // the same kernels over the host column of the instruction wrappers
