@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -13,8 +14,11 @@
 
 namespace sagejit::test {
 
+// A file of the repository: where it was built, or below $SAGEJIT_SOURCE_DIR for executables that
+// were carried to another machine.
 inline std::filesystem::path source_path(const std::string& relative) {
-    return std::filesystem::path(SAGEJIT_SOURCE_DIR) / relative;
+    const char* moved = std::getenv("SAGEJIT_SOURCE_DIR");
+    return std::filesystem::path(moved != nullptr ? moved : SAGEJIT_SOURCE_DIR) / relative;
 }
 
 // The whole file. Throws std::runtime_error where it cannot be read: a missing file is a failure.

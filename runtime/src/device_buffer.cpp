@@ -102,6 +102,29 @@ void DeviceBuffer::download(void* destination, size_t bytes, size_t offset) cons
               ErrorCode::kLaunchFailed, device_.text());
 }
 
+void DeviceBuffer::copy_from(const DeviceBuffer& source, size_t bytes, size_t source_offset,
+                             size_t offset) {
+    check_range(bytes, offset);
+    source.check_range(bytes, source_offset);
+    if (source.device_.text() != device_.text()) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    fmt::format("the source is on {}, the destination on {}", source.device_.text(),
+                                device_.text()),
+                    "device buffer");
+    }
+    if (bytes == 0) return;
+    if (device_.is_host()) {
+        std::memmove(static_cast<std::byte*>(data_) + offset,
+                     static_cast<const std::byte*>(source.data_) + source_offset, bytes);
+        return;
+    }
+    const DriverApi& api = driver_api();
+    const ScopedContext scope(api, primary_context(device_.ordinal()));
+    api.check(api.memcpy_dtod(device_pointer(data_) + offset,
+                              device_pointer(source.data_) + source_offset, bytes),
+              "cuMemcpyDtoD", ErrorCode::kLaunchFailed, device_.text());
+}
+
 void DeviceBuffer::fill(unsigned char value) {
     if (bytes_ == 0) return;
     if (device_.is_host()) {

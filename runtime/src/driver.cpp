@@ -28,6 +28,11 @@ GpuInfo query_gpu(const DriverApi& api, int ordinal) {
     info.major = attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
     info.minor = attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
     info.multiprocessors = attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+    info.l2_bytes = static_cast<size_t>(attribute(CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE));
+    std::array<char, 32> bus_id{};
+    api.check(api.device_get_pci_bus_id(bus_id.data(), static_cast<int>(bus_id.size()), device),
+              "cuDeviceGetPCIBusId", ErrorCode::kNoDevice, where);
+    info.pci_bus_id = bus_id.data();
     api.check(api.device_total_mem(&info.memory_bytes, device), "cuDeviceTotalMem",
               ErrorCode::kNoDevice, where);
     return info;
@@ -59,6 +64,15 @@ const GpuInfo& gpu_info(int ordinal) {
                     "device", "choose cuda:0 to cuda:N-1, and check CUDA_VISIBLE_DEVICES");
     }
     return known.emplace(ordinal, query_gpu(api, ordinal)).first->second;
+}
+
+size_t gpu_free_memory(int ordinal) {
+    const DriverApi& api = driver_api();
+    const ScopedContext scope(api, primary_context(ordinal));
+    size_t free = 0, total = 0;
+    api.check(api.mem_get_info(&free, &total), "cuMemGetInfo", ErrorCode::kNoDevice,
+              fmt::format("cuda:{}", ordinal));
+    return free;
 }
 
 }  // namespace sagejit

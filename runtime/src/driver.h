@@ -18,6 +18,8 @@ struct GpuInfo {
     int major = 0, minor = 0;  // compute capability
     size_t memory_bytes = 0;   // in all
     int multiprocessors = 0;
+    size_t l2_bytes = 0;
+    std::string pci_bus_id;  // "0000:17:00.0", by which NVML knows it
 };
 
 // Opens and initialises the driver: $SAGEJIT_LIBCUDA where it is set, else libcuda.so.1 by the
@@ -32,5 +34,8 @@ int gpu_count();
 // The GPU of that number. Throws as probe_driver does, and Error(kNoDevice) when there are not as
 // many. Asks the driver once for each GPU.
 const GpuInfo& gpu_info(int ordinal);
+
+// Bytes of its memory that nobody holds now. Throws as gpu_info does.
+size_t gpu_free_memory(int ordinal);
 
 }  // namespace sagejit

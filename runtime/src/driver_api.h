@@ -21,6 +21,7 @@ namespace sagejit {
     X(device_get, cuDeviceGet)                             \
     X(device_get_name, cuDeviceGetName)                    \
     X(device_get_attribute, cuDeviceGetAttribute)          \
+    X(device_get_pci_bus_id, cuDeviceGetPCIBusId)          \
     X(device_total_mem, cuDeviceTotalMem)                  \
     X(device_primary_ctx_retain, cuDevicePrimaryCtxRetain) \
     X(ctx_get_current, cuCtxGetCurrent)                    \
@@ -34,8 +35,10 @@ namespace sagejit {
     X(launch_kernel_ex, cuLaunchKernelEx)                  \
     X(mem_alloc, cuMemAlloc)                               \
     X(mem_free, cuMemFree)                                 \
+    X(mem_get_info, cuMemGetInfo)                          \
     X(memcpy_htod, cuMemcpyHtoD)                           \
     X(memcpy_dtoh, cuMemcpyDtoH)                           \
+    X(memcpy_dtod, cuMemcpyDtoD)                           \
     X(memset_d8, cuMemsetD8)                               \
     X(stream_create, cuStreamCreate)                       \
     X(stream_destroy, cuStreamDestroy)                     \

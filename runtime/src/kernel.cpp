@@ -1,6 +1,7 @@
 // prepare and Kernel: spec to plan to source to something that launches.
 #include <fmt/format.h>
 
+#include <span>
 #include <utility>
 
 #include "arguments.h"
@@ -8,6 +9,7 @@
 #include "executor.h"
 #include "launch.h"
 #include "sagejit/generator/source.h"
+#include "sagejit/phases.h"
 #include "sagejit/sagejit.h"
 
 namespace sagejit {
@@ -30,20 +32,24 @@ bool runs_on(const Target& target, const GpuInfo& gpu) {
     return target.arch / 10 == gpu.major && target.arch % 10 <= gpu.minor;
 }
 
-const Target& choose_target(const Spec& spec, const Device& device) {
-    if (device.is_host()) {
-        return find_target(spec.target ? std::string_view(*spec.target) : kDefaultTarget);
-    }
-    if (!spec.target) return device.target();
-    const Target& target = find_target(*spec.target);
+// Throws Error(kUnsupportedTarget) unless code for the target runs on the GPU.
+void check_runs(const Target& target, const Device& device) {
     const GpuInfo& gpu = gpu_info(device.ordinal());
-    if (runs_on(target, gpu)) return target;
+    if (runs_on(target, gpu)) return;
     throw Error(ErrorCode::kUnsupportedTarget,
                 fmt::format("{} does not run on {} ({}, compute capability {}.{})", target.name,
                             device.text(), gpu.name, gpu.major, gpu.minor),
                 "target",
                 fmt::format("use {}, leave the target out, or run on the host device",
                             device.target().name));
+}
+
+const Target& choose_target(const Spec& spec, const Device& device) {
+    if (!device.is_host() && !spec.target) return device.target();
+    const Target& target =
+        find_target(spec.target ? std::string_view(*spec.target) : kDefaultTarget);
+    if (!device.is_host()) check_runs(target, device);
+    return target;
 }
 
 const Kernel::State& prepared(const std::shared_ptr<const Kernel::State>& state) {
@@ -64,6 +70,11 @@ size_t Kernel::workspace_size(const Shape& shape) const {
 
 void Kernel::launch(const Arguments& arguments, void* workspace, size_t workspace_bytes,
                     void* stream) const {
+    launch_from(/*attention_only=*/false, arguments, workspace, workspace_bytes, stream);
+}
+
+void Kernel::launch_from(bool attention_only, const Arguments& arguments, void* workspace,
+                         size_t workspace_bytes, void* stream) const {
     const State& state = prepared(state_);
     const Shape shape = shape_of(arguments);
     check_arguments(state.plan, arguments, shape);
@@ -71,18 +82,28 @@ void Kernel::launch(const Arguments& arguments, void* workspace, size_t workspac
     check_workspace(workspace, workspace_bytes, layout.bytes);
     const auto steps = launch_steps(state.plan, shape);
     if (steps.empty()) return;
-    state.executor->run(steps, make_call(arguments, shape, layout, workspace), stream);
+    const auto wanted = attention_only ? std::span(steps).last(1) : std::span(steps);
+    state.executor->run(wanted, make_call(arguments, shape, layout, workspace), stream);
+}
+
+void KernelPhases::launch(const Kernel& kernel, Phase phase, const Arguments& arguments,
+                          void* workspace, size_t workspace_bytes, void* stream) {
+    kernel.launch_from(phase == Phase::kAttention, arguments, workspace, workspace_bytes, stream);
 }
 
 Kernel prepare(const Spec& spec, const Device& device, const PrepareOptions& options) {
-    Plan plan = make_plan(spec, choose_target(spec, device));
+    return prepare(make_plan(spec, choose_target(spec, device)), device, options);
+}
+
+Kernel prepare(const Plan& plan, const Device& device, const PrepareOptions& options) {
+    if (!device.is_host()) check_runs(plan.target, device);
     const Source source = emit(plan);
     PrepareReport report;
     std::unique_ptr<Executor> executor =
         device.is_host() ? make_host_executor(plan, source, options, report)
                          : make_cuda_executor(plan, source, device, options, report);
     return Kernel(std::make_shared<const Kernel::State>(
-        Kernel::State{std::move(plan), device, report, std::move(executor)}));
+        Kernel::State{plan, device, report, std::move(executor)}));
 }
 
 }  // namespace sagejit

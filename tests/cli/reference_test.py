@@ -36,7 +36,7 @@ class Reference(TestCase):
 
     def test_every_option_is_described(self):
         verbs = re.findall(r"^## ([a-z-]+)$", REFERENCE, re.MULTILINE)
-        self.assertEqual(len(verbs), 7)
+        self.assertEqual(len(verbs), 8)
         for verb in verbs:
             text = self.succeed(verb, "--help").stdout
             for option in re.findall(r"(--[a-z0-9-]+)", text.split("Options:")[1].split("\n\n")[0]):

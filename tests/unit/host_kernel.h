@@ -8,6 +8,7 @@
 #include <string>
 
 #include "call.h"
+#include "configs.h"
 #include "host/module.h"
 #include "host/sanitizers.h"
 
@@ -16,7 +17,7 @@ inline std::string host_text(const std::string& body) {
     std::string text;
     for (const char* name : {"host/qualifiers.cuh", "common/types.cuh", "common/call.cuh",
                              "host/api.cuh", "host/prelude.cuh"}) {
-        std::ifstream file(std::string(SAGEJIT_SOURCE_DIR "/templates/") + name);
+        std::ifstream file(sagejit::test::source_path(std::string("templates/") + name));
         text.append(std::istreambuf_iterator<char>(file), {});
     }
     return text + body;

@@ -8,9 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "configs.h"
+
 namespace sagejit::test {
 
-inline const std::filesystem::path kRoot = SAGEJIT_SOURCE_DIR;
+inline const std::filesystem::path kRoot = source_path(".");
 
 struct File {
     std::string name, text;

@@ -48,6 +48,7 @@ int parse_and_run(int argc, char** argv, bool json) {
     add_make_input(line);
     add_run(line);
     add_verify(line);
+    add_bench(line);
     add_doctor(line);
     add_completion(line);
     add_man(line);

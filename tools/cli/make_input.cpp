@@ -2,11 +2,11 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <charconv>
 #include <memory>
 
 #include "output.h"
 #include "output_path.h"
+#include "shape_option.h"
 #include "tensor/distributions.h"
 #include "tensor/safetensors.h"
 #include "verbs.h"
@@ -20,58 +20,8 @@ struct Options {
     bool json = false;
 };
 
-struct Sizes {
-    Shape shape;
-    int64_t head_dim = 0, head_dim_v = 0;
-};
-
-// "B,Hq,Hkv,Lq,Lk,D[,Dv]".
-Sizes parse_sizes(const std::string& text) {
-    constexpr size_t kFewest = 6, kMost = 7;
-    const auto refuse = [&text](const std::string& problem) {
-        throw UsageError(fmt::format("--shape {}: {}", text, problem),
-                         "give B,Hq,Hkv,Lq,Lk,D or B,Hq,Hkv,Lq,Lk,D,Dv, e.g. 1,8,2,512,512,64");
-    };
-    std::vector<int64_t> sizes;
-    const char* next = text.data();
-    const char* const end = text.data() + text.size();
-    while (true) {
-        int64_t size = 0;
-        const auto [stop, error] = std::from_chars(next, end, size);
-        if (error != std::errc() || size < 0 || (stop != end && *stop != ',')) {
-            refuse("sizes are whole numbers from 0, with commas between them");
-        }
-        sizes.push_back(size);
-        if (stop == end) break;
-        next = stop + 1;
-    }
-    if (sizes.size() < kFewest || sizes.size() > kMost) {
-        refuse(fmt::format("has {} sizes, not 6 or 7", sizes.size()));
-    }
-    return {{sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]}, sizes[5], sizes.back()};
-}
-
-void check_sizes(const Sizes& sizes, const std::string& text) {
-    const Shape& shape = sizes.shape;
-    const bool groups =
-        shape.heads_kv > 0 ? shape.heads_q % shape.heads_kv == 0 : shape.heads_q == 0;
-    if (!groups) {
-        throw Error(ErrorCode::kInvalidArgument,
-                    fmt::format("Hq {} is not a multiple of Hkv {}", shape.heads_q, shape.heads_kv),
-                    "--shape " + text, "choose Hq = Hkv * group size");
-    }
-    for (const int64_t dim : {sizes.head_dim, sizes.head_dim_v}) {
-        if (dim >= kMinHeadDim && dim <= kMaxHeadDim && dim % kHeadDimStep == 0) continue;
-        throw Error(ErrorCode::kInvalidArgument,
-                    fmt::format("no config takes head dimension {}", dim), "--shape " + text,
-                    fmt::format("use a multiple of {} from {} to {}", kHeadDimStep, kMinHeadDim,
-                                kMaxHeadDim));
-    }
-}
-
 int run_make_input(const Options& options) {
     const Sizes sizes = parse_sizes(options.shape);
-    check_sizes(sizes, options.shape);
     check_output(options.output, {});
     const DataType dtype =
         options.dtype == to_string(DataType::kBf16) ? DataType::kBf16 : DataType::kFp16;
@@ -110,7 +60,7 @@ void add_make_input(CommandLine& line) {
     }
     verb.choice("--distribution", options->distribution, "NAME", names, "One of those listed below",
                 Presence::kRequired);
-    verb.text("--shape", options->shape, "B,Hq,Hkv,Lq,Lk,D[,Dv]",
+    verb.text("--shape", options->shape, kShapePlaceholder,
               "Batch, query heads, KV heads, query tokens, key tokens, head_dim [, of V]",
               Presence::kRequired);
     verb.choice("--dtype", options->dtype, "TYPE", {"fp16", "bf16"},

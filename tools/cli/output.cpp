@@ -30,6 +30,13 @@ bool write_all(int descriptor, std::string_view text) {
     return true;
 }
 
+std::string dump(const Json& fields, int indent) {
+    Json object = {{"schema_version", kSchemaVersion}};
+    object.update(fields);
+    // File names need not be UTF-8; JSON must.
+    return object.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 }  // namespace
 
 ExitCode exit_code(ErrorCode code) {
@@ -75,12 +82,9 @@ void print(std::string_view text) {
                 "standard output");
 }
 
-void print_json(const Json& fields) {
-    Json object = {{"schema_version", kSchemaVersion}};
-    object.update(fields);
-    // File names need not be UTF-8; JSON must.
-    print(object.dump(kJsonIndent, ' ', false, Json::error_handler_t::replace) + "\n");
-}
+void print_json(const Json& fields) { print(dump(fields, kJsonIndent)); }
+
+std::string json_line(const Json& fields) { return dump(fields, -1); }
 
 std::string printable(std::string_view text) {
     std::string result(text);

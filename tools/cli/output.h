@@ -44,6 +44,9 @@ void print(std::string_view text);
 // The same for one JSON object; schema_version is put first. Non-finite numbers become null.
 void print_json(const Json& fields);
 
+// The object as print_json spells it, on one line, for files of JSON lines.
+std::string json_line(const Json& fields);
+
 // The text with '?' for control characters, but newlines and tabs: names from files and configs
 // must not reach a terminal as commands.
 std::string printable(std::string_view text);

@@ -29,6 +29,10 @@ class DeviceBuffer {
     // past the end, Error(kLaunchFailed) when the driver refuses or a kernel before has faulted.
     void upload(const void* source, size_t bytes, size_t offset = 0);
     void download(void* destination, size_t bytes, size_t offset = 0) const;
+    // Copies within the device from offset `source_offset` of another buffer of it. Ordered and
+    // failing like upload, but may return before the copy is done.
+    void copy_from(const DeviceBuffer& source, size_t bytes, size_t source_offset = 0,
+                   size_t offset = 0);
     // Sets every byte. Ordered and failing like upload.
     void fill(unsigned char value);
 

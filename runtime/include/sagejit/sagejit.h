@@ -121,6 +121,10 @@ class Kernel {
     explicit Kernel(std::shared_ptr<const State> state) : state_(std::move(state)) {}
 
   private:
+    friend class KernelPhases;  // sagejit/phases.h
+    void launch_from(bool attention_only, const Arguments& arguments, void* workspace,
+                     size_t workspace_bytes, void* stream) const;
+
     std::shared_ptr<const State> state_;
 };
 
@@ -134,5 +138,8 @@ Shape shape_of(const Arguments& arguments);
 // Error(kCompileFailed) with the compiler's log. A cache that cannot be used is a warning on
 // standard error, never an error.
 Kernel prepare(const Spec& spec, const Device& device, const PrepareOptions& options = {});
+
+// The same for a plan of one's own choice, one of candidates(). Its target must run on the device.
+Kernel prepare(const Plan& plan, const Device& device, const PrepareOptions& options = {});
 
 }  // namespace sagejit

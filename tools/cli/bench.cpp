@@ -1,0 +1,268 @@
+// sagejit bench: how fast kernels are, alone and with the quantization of their operands.
+#include "bench/bench.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "attention_call.h"
+#include "bench_row.h"
+#include "config_file.h"
+#include "json_lines.h"
+#include "shape_option.h"
+#include "table.h"
+#include "tensor/parallel.h"
+#include "verbs.h"
+
+namespace sagejit::cli {
+namespace {
+
+struct Options {
+    std::vector<std::string> configs, shapes;
+    std::string target, device, jsonl;
+    uint64_t rotate = 0, iterations = 0, seed = 0;
+    std::optional<double> min_time;
+    bool candidates = false, no_cache = false, json = false;
+};
+
+constexpr uint64_t kMostSets = 1000, kMostIterations = 1'000'000;
+// Of the device's free memory; the rest is for the driver and whoever shares the device.
+constexpr double kMemoryShare = 0.8;
+
+// A plan of a config, compiled; error where that failed and other plans are tried.
+struct Prepared {
+    Plan plan;
+    std::optional<Kernel> kernel;
+    std::optional<Error> error;
+};
+
+struct Report {
+    Json rows = Json::array();
+    Table table{{"config", "plan", "shape", "attention ms", "q1-q3", "TFLOPS", "peak",
+                 "whole call ms", "TFLOPS", "sets"}};
+    bool finite = true;
+};
+
+TimingOptions timing_options(const Options& options, const Device& device) {
+    TimingOptions timing;
+    if (device.is_host()) {
+        // The wall clock times what the CPU does; it has no launches to hide and no clocks to
+        // ramp up, and is slow.
+        timing.warmup_ms = 0;
+        timing.sample_ms = 0;
+        timing.min_samples = 3;
+    }
+    if (options.min_time) timing.measure_ms = *options.min_time * 1e3;
+    timing.iterations = static_cast<int>(options.iterations);
+    return timing;
+}
+
+void check_options(const Options& options) {
+    if (options.rotate > kMostSets) {
+        throw UsageError(fmt::format("--rotate {} is above {}", options.rotate, kMostSets));
+    }
+    if (options.iterations > kMostIterations) {
+        throw UsageError(
+            fmt::format("--iterations {} is above {}", options.iterations, kMostIterations));
+    }
+    if (options.min_time && !(*options.min_time > 0)) {
+        throw UsageError("--min-time is seconds above 0");
+    }
+    if (options.min_time && options.iterations > 0) {
+        throw UsageError("--min-time and --iterations exclude each other", "choose one");
+    }
+}
+
+void check_fit(const Config& config, const Sizes& sizes) {
+    const auto check = [&](const char* key, int64_t given, int asked) {
+        if (given == asked) return;
+        throw Error(ErrorCode::kInvalidArgument,
+                    fmt::format("has {} {}, {} is for {}", key, given, config.file, asked),
+                    "--shape " + sizes.text,
+                    fmt::format("use a config with \"{}\": {}", key, given));
+    };
+    check("head_dim", sizes.head_dim, config.spec.head_dim);
+    check("head_dim_v", sizes.head_dim_v, config.spec.head_dim_v);
+}
+
+void check_not_empty(const Sizes& sizes) {
+    const Shape& shape = sizes.shape;
+    if (std::min({shape.batch, shape.heads_q, shape.len_q, shape.len_k}) > 0) return;
+    throw Error(ErrorCode::kInvalidArgument, "leaves nothing to measure", "--shape " + sizes.text,
+                "use sizes from 1");
+}
+
+Prepared prepare_one(const Config& config, const Plan& plan, const Device& device,
+                     const PrepareOptions& options, bool keep_error) {
+    try {
+        return {plan, prepare(plan, device, options), std::nullopt};
+    } catch (const Error& error) {
+        if (!keep_error) {
+            throw Error(error.code(), error.message(), config.file + ": " + error.where(),
+                        error.fix());
+        }
+        return {plan, std::nullopt, error};
+    }
+}
+
+// The config's default plan or all candidates, compiled on every core.
+std::vector<Prepared> prepare_plans(const Config& config, const Device& device,
+                                    const Options& options) {
+    Config planned = config;
+    if (!device.is_host() && !planned.spec.target) {
+        planned.spec.target = std::string(device.target().name);
+    }
+    const Plan first = plan_config(planned);
+    const std::vector<Plan> plans =
+        options.candidates ? candidates(planned.spec, first.target) : std::vector{first};
+    PrepareOptions prepare_options;
+    prepare_options.use_cache = !options.no_cache;
+    if (plans.size() > 1) {
+        note(fmt::format("compiling {} plans of {}", plans.size(), config.name));
+    }
+    std::vector<std::optional<Prepared>> compiled(plans.size());
+    parallel_for(static_cast<int64_t>(plans.size()), [&](int64_t i) {
+        compiled[i] =
+            prepare_one(config, plans[i], device, prepare_options, /*keep_error=*/plans.size() > 1);
+    });
+    std::vector<Prepared> result;
+    for (std::optional<Prepared>& each : compiled) result.push_back(std::move(*each));
+    return result;
+}
+
+void add_to_table(Table& table, const BenchSubject& subject, const Json& row) {
+    std::vector<std::string> cells = {subject.config.name, plan_summary(subject.plan),
+                                      subject.sizes.text};
+    if (row.contains("error")) {
+        cells.push_back("failed: " + row["error"]["code"].get<std::string>());
+        cells.resize(10, "-");
+    } else {
+        const Json& attention = row["attention"];
+        const Json& whole = row["whole_call"];
+        const Json& share = attention["share_of_peak"];
+        const auto number = [](const Json& value, const char* format) {
+            return fmt::format(fmt::runtime(format), value.get<double>());
+        };
+        cells.push_back(number(attention["median_ms"], "{:.4g}"));
+        cells.push_back(number(attention["q1_ms"], "{:.4g}") + "-" +
+                        number(attention["q3_ms"], "{:.4g}"));
+        cells.push_back(number(attention["tflops"], "{:.4g}"));
+        cells.push_back(share.is_null() ? "-" : fmt::format("{:.0f} %", share.get<double>() * 100));
+        cells.push_back(number(whole["median_ms"], "{:.4g}"));
+        cells.push_back(number(whole["tflops"], "{:.4g}"));
+        cells.push_back(fmt::to_string(subject.rotate));
+    }
+    table.add(std::move(cells));
+}
+
+// One shape with every plan of a config, on the same operands.
+void bench_shape(const Config& config, const std::vector<Prepared>& plans, const Sizes& sizes,
+                 const Device& device, const Options& options, GpuMonitor& monitor,
+                 const JsonLinesFile& file, Report& report) {
+    const Spec& spec = config.spec;
+    const Shape& shape = sizes.shape;
+    size_t workspace = 0;
+    for (const Prepared& each : plans) {
+        workspace = std::max(workspace, make_workspace(each.plan, shape).bytes);
+    }
+    const auto memory =
+        static_cast<size_t>(kMemoryShare * static_cast<double>(free_memory(device)));
+    const int fitting =
+        OperandSets::choose_count(spec, shape, workspace, cache_bytes(device), memory);
+    const int rotate = options.rotate > 0 ? static_cast<int>(options.rotate) : fitting;
+    const size_t largest = OperandSets::bytes_per_set(spec, shape);
+    const RandomPool pool(device, spec.dtype, largest, options.seed);
+    OperandSets operands(device, spec, shape, rotate, pool);
+    const Stream stream(device);
+    const TimingOptions timing = timing_options(options, device);
+    for (const Prepared& each : plans) {
+        const BenchSubject subject{config, each.plan, sizes,
+                                   device, rotate,    monitor.driver_version()};
+        Json row;
+        if (each.error) {
+            row = error_row_json(subject, *each.error);
+        } else {
+            const BenchResult result =
+                bench_kernel(*each.kernel, operands, shape, stream, monitor, timing);
+            row = row_json(subject, *each.kernel, result);
+            if (!result.outputs_finite) {
+                report.finite = false;
+                note(fmt::format("failed: {} {} on {} leaves outputs that are not finite",
+                                 config.name, plan_summary(each.plan), sizes.text));
+            }
+        }
+        file.append(row);
+        add_to_table(report.table, subject, row);
+        report.rows.push_back(std::move(row));
+    }
+}
+
+int run_bench(const Options& options) {
+    check_options(options);
+    // Everything is read and checked before anything takes long.
+    const std::vector<Config> configs = read_configs(options.configs, options.target);
+    std::vector<Sizes> all_sizes;
+    for (const std::string& text : options.shapes) all_sizes.push_back(parse_sizes(text));
+    for (const Sizes& sizes : all_sizes) {
+        check_not_empty(sizes);
+        for (const Config& config : configs) check_fit(config, sizes);
+    }
+    const Device device = choose_device(options.device);
+    const JsonLinesFile file(options.jsonl);
+
+    GpuMonitor monitor(device);
+    if (!device.is_host() && !monitor.problem().empty()) {
+        note("clocks and power are not read: " + monitor.problem());
+    }
+    Report report;
+    for (const Config& config : configs) {
+        const std::vector<Prepared> plans = prepare_plans(config, device, options);
+        for (const Sizes& sizes : all_sizes) {
+            note(fmt::format("measuring {} on {}", config.name, sizes.text));
+            bench_shape(config, plans, sizes, device, options, monitor, file, report);
+        }
+    }
+    if (options.json) {
+        print_json({{"rows", std::move(report.rows)}});
+    } else {
+        print(printable(report.table.text()));
+    }
+    return report.finite ? kOk : kVerificationFailure;
+}
+
+}  // namespace
+
+void add_bench(CommandLine& line) {
+    auto options = std::make_shared<Options>();
+    Verb verb(line, "bench", "Measure how fast kernels are");
+    verb.configs(options->configs);
+    verb.texts("-s,--shape", options->shapes, kShapePlaceholder,
+               "Batch, query heads, KV heads, query tokens, key tokens, head_dim [, of V];\n"
+               "several may be given: each config runs on each of them",
+               Presence::kRequired);
+    verb.device(options->device);
+    verb.target(options->target, run_target_fallback());
+    verb.flag("--candidates", options->candidates, "Measure every legal plan of each config");
+    verb.whole_number("--rotate", options->rotate, "N",
+                      "Input sets to rotate among (default: enough to leave the L2 cache)");
+    verb.number("--min-time", options->min_time, "SECONDS",
+                "Time to spend on each column (default: 0.3)");
+    verb.whole_number("--iterations", options->iterations, "N",
+                      "Take exactly this many samples instead");
+    verb.whole_number("--seed", options->seed, "N", "Of the random inputs (default: 0)");
+    verb.text("--jsonl", options->jsonl, "FILE", "Append each row to this file, as it is measured");
+    verb.no_cache(options->no_cache);
+    verb.json(options->json);
+    verb.footer(
+        "attention: the last kernel alone, operands quantized before. whole call: all kernels,\n"
+        "from fp16 or bf16 tensors. Medians; docs/benchmarks/README.md has the method.\n\n"
+        "Examples:\n"
+        "  sagejit bench --config configs/thread-d128.json --shape 4,32,32,4096,4096,128 \\\n"
+        "      --device cuda:0\n"
+        "  sagejit bench --config configs/thread-d64.json --shape 1,2,2,256,256,64 \\\n"
+        "      --device host --iterations 3");
+    verb.action([options] { return run_bench(*options); });
+}
+
+}  // namespace sagejit::cli
