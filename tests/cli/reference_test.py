@@ -36,7 +36,8 @@ class Reference(TestCase):
 
     def test_every_option_is_described(self):
         verbs = re.findall(r"^## ([a-z-]+)$", REFERENCE, re.MULTILINE)
-        self.assertEqual(len(verbs), 8)
+        offered = re.findall(r"^  ([a-z][a-z-]*) {3,}", self.succeed("--help").stdout, re.MULTILINE)
+        self.assertEqual(set(verbs), set(offered))
         for verb in verbs:
             text = self.succeed(verb, "--help").stdout
             for option in re.findall(r"(--[a-z0-9-]+)", text.split("Options:")[1].split("\n\n")[0]):
