@@ -10,6 +10,10 @@
 // A Kernel may be used from many threads at once. All failures throw sagejit::Error.
 #pragma once
 
+#ifndef __cplusplus
+#error "this is the C++ API; C programs include <sagejit.h>"
+#endif
+
 #include <array>
 #include <cstddef>
 #include <cstdint>

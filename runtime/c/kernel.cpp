@@ -1,0 +1,110 @@
+// Kernels of the C API.
+#include <atomic>
+#include <string>
+#include <utility>
+
+#include "convert.h"
+#include "options.h"
+#include "sagejit/generator/source.h"
+#include "status.h"
+
+using namespace sagejit;
+
+struct sagejit_kernel {
+    explicit sagejit_kernel(Kernel prepared)
+        : kernel(std::move(prepared)),
+          target(kernel.plan().target.name),
+          plan(plan_json(kernel.plan())) {}
+
+    const Kernel kernel;
+    const std::string target, plan;
+    std::atomic<int> owners = 1;
+};
+
+namespace {
+
+PrepareOptions to_options(const sagejit_prepare_options* given) {
+    PrepareOptions options;
+    if (given == nullptr) return options;
+    const sagejit_prepare_options read = c::read_sized(given, "options");
+    c::check_reserved("options.reserved", read.reserved);
+    if (read.no_cache != 0 && read.no_cache != 1) {
+        c::refuse("options.no_cache", "expected 0 or 1, got " + std::to_string(read.no_cache));
+    }
+    if (read.cache_directory != nullptr) options.cache_directory = read.cache_directory;
+    options.use_cache = read.no_cache == 0;
+    options.host_seed = read.host_seed;
+    return options;
+}
+
+// Sizes past what one structure holds are caught by read_sized, so the launch path pays one copy.
+Arguments to_arguments(const sagejit_call* given) {
+    const sagejit_call call = c::read_sized(given, "call");
+    c::check_reserved("call.reserved", call.reserved);
+    Arguments arguments;
+    arguments.q = c::to_tensor(call.q, "call.q");
+    arguments.k = c::to_tensor(call.k, "call.k");
+    arguments.v = c::to_tensor(call.v, "call.v");
+    arguments.o = c::to_tensor(call.o, "call.o");
+    arguments.lse = call.lse;
+    arguments.logit_scale = call.logit_scale != 0
+                                ? call.logit_scale
+                                : default_logit_scale(static_cast<int>(call.q.shape[3]));
+    return arguments;
+}
+
+}  // namespace
+
+const char* sagejit_version(void) { return generator_version().data(); }
+
+sagejit_status sagejit_prepare(const char* config_json, sagejit_device device,
+                               const sagejit_prepare_options* options, sagejit_kernel** kernel) {
+    return c::guarded([&] {
+        c::required(config_json, "config_json");
+        c::required(kernel, "kernel");
+        const PrepareOptions chosen = to_options(options);
+        const Spec spec = parse_spec(config_json);
+        *kernel = new sagejit_kernel(prepare(spec, c::to_device(device), chosen));
+    });
+}
+
+void sagejit_kernel_retain(sagejit_kernel* kernel) {
+    if (kernel != nullptr) kernel->owners.fetch_add(1, std::memory_order_relaxed);
+}
+
+void sagejit_kernel_release(sagejit_kernel* kernel) {
+    if (kernel == nullptr) return;
+    if (kernel->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) delete kernel;
+}
+
+sagejit_status sagejit_kernel_describe(const sagejit_kernel* kernel, sagejit_kernel_info* info) {
+    return c::guarded([&] {
+        const sagejit_kernel& self = *c::required(kernel, "kernel");
+        const PrepareReport& report = self.kernel.report();
+        sagejit_kernel_info known = SAGEJIT_KERNEL_INFO_INIT;
+        known.device = c::from_device(self.kernel.device());
+        known.target = self.target.c_str();
+        known.plan_json = self.plan.c_str();
+        known.from_cache = report.from_cache ? 1 : 0;
+        known.compile_ms = report.compile_ms;
+        known.load_ms = report.load_ms;
+        c::write_sized(known, info, "info");
+    });
+}
+
+sagejit_status sagejit_kernel_workspace_size(const sagejit_kernel* kernel, const sagejit_call* call,
+                                             size_t* bytes) {
+    return c::guarded([&] {
+        const Kernel& self = c::required(kernel, "kernel")->kernel;
+        c::required(bytes, "bytes");
+        *bytes = self.workspace_size(shape_of(to_arguments(call)));
+    });
+}
+
+sagejit_status sagejit_kernel_launch(const sagejit_kernel* kernel, const sagejit_call* call,
+                                     void* workspace, size_t workspace_bytes, void* stream) {
+    return c::guarded([&] {
+        c::required(kernel, "kernel")
+            ->kernel.launch(to_arguments(call), workspace, workspace_bytes, stream);
+    });
+}

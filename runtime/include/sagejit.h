@@ -1,0 +1,242 @@
+/* sagejit in C: quantized attention, compiled at run time. (C++: <sagejit/sagejit.h>.)
+ *
+ *   sagejit_kernel* kernel = NULL;
+ *   sagejit_device device = {SAGEJIT_DEVICE_BEST, 0};
+ *   sagejit_prepare("{\"head_dim\": 128}", device, NULL, &kernel);           may take seconds
+ *   sagejit_kernel_workspace_size(kernel, &call, &bytes);                    256-aligned, yours
+ *   sagejit_kernel_launch(kernel, &call, workspace, bytes, stream);          never blocks
+ *
+ * Every function that can fail returns a sagejit_status, SAGEJIT_OK being 0, and writes its results
+ * through pointers, which it leaves alone when it fails. What went wrong is told by
+ * sagejit_last_error. Functions may be called from many threads at once. Structures that may grow
+ * begin with struct_size: set it to sizeof the structure and everything that is not used to zero
+ * (the SAGEJIT_..._INIT macros do). A smaller size than this header's or one this library does not
+ * know, with something other than zeros in it, is SAGEJIT_INVALID_ARGUMENT.
+ */
+#ifndef SAGEJIT_H_
+#define SAGEJIT_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SAGEJIT_VERSION_MAJOR 0
+#define SAGEJIT_VERSION_MINOR 1
+#define SAGEJIT_VERSION_PATCH 0
+
+#define SAGEJIT_API __attribute__((visibility("default")))
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- Errors ---------------------------------------------------------------------------------- */
+
+typedef int32_t sagejit_status;
+enum {
+    SAGEJIT_OK = 0,
+    SAGEJIT_INVALID_CONFIG = 1,       /* a config breaks a rule; where is a JSON path */
+    SAGEJIT_UNSUPPORTED_TARGET = 2,   /* the plan does not fit the target, or it is not known */
+    SAGEJIT_INVALID_ARGUMENT = 3,     /* an argument breaks a precondition */
+    SAGEJIT_INVALID_INPUT = 4,        /* a file is malformed, truncated or holds the wrong things */
+    SAGEJIT_COMPILE_FAILED = 5,       /* the compiler refused a source; its log is in the message */
+    SAGEJIT_NO_DRIVER = 6,            /* libcuda could not be loaded or initialised */
+    SAGEJIT_NO_DEVICE = 7,            /* no such GPU */
+    SAGEJIT_NO_NVRTC = 8,             /* libnvrtc could not be loaded */
+    SAGEJIT_NO_HOST_COMPILER = 9,     /* no C++ compiler for the host device */
+    SAGEJIT_NOT_PREPARED = 10,        /* launch before prepare */
+    SAGEJIT_LAUNCH_FAILED = 11,       /* the driver refused, or a kernel faulted */
+    SAGEJIT_IO = 12,                  /* a file could not be read or written */
+    SAGEJIT_VERIFICATION_FAILED = 13, /* results are outside their bounds */
+    SAGEJIT_INTERNAL = 14,            /* a bug in sagejit */
+    SAGEJIT_OUT_OF_MEMORY = 15        /* of the process */
+};
+
+/* The status in words, e.g. "invalid_config"; "unknown" for a number that is none. */
+SAGEJIT_API const char* sagejit_status_name(sagejit_status status);
+
+/* The last failure in this thread. A call that succeeds leaves it. The texts are never NULL, empty
+ * where there is nothing to say, and live until the next call in this thread that fails. */
+SAGEJIT_API sagejit_status sagejit_last_status(void);
+SAGEJIT_API const char* sagejit_last_error(void);         /* all of it: "where: message (fix)" */
+SAGEJIT_API const char* sagejit_last_error_message(void); /* what happened */
+SAGEJIT_API const char* sagejit_last_error_where(void);   /* argument, config path, file, entry */
+SAGEJIT_API const char* sagejit_last_error_fix(void);     /* what to do next */
+
+/* The version of the library that runs, "0.1.0". */
+SAGEJIT_API const char* sagejit_version(void);
+
+/* --- Devices --------------------------------------------------------------------------------- */
+
+/* Laid out and numbered as DLPack's DLDevice, which has no BEST. */
+typedef struct sagejit_device {
+    int32_t type;    /* SAGEJIT_DEVICE_... */
+    int32_t ordinal; /* of a GPU, as the driver counts (CUDA_VISIBLE_DEVICES applies); else 0 */
+} sagejit_device;
+enum {
+    SAGEJIT_DEVICE_BEST = 0, /* sagejit_attention: where the tensors are. Else the first GPU that
+                                can be used, and the host device where there is none. */
+    SAGEJIT_DEVICE_HOST = 1, /* the same kernels on the CPU, slowly */
+    SAGEJIT_DEVICE_CUDA = 2
+};
+
+/* Turns "best", "host" or "cuda:N" into a device that is there; "best" into one of the others.
+ * SAGEJIT_INVALID_ARGUMENT for another text, SAGEJIT_NO_DRIVER, SAGEJIT_NO_DEVICE. */
+SAGEJIT_API sagejit_status sagejit_device_parse(const char* text, sagejit_device* device);
+
+/* --- Tensors --------------------------------------------------------------------------------- */
+
+enum { SAGEJIT_FP16 = 1, SAGEJIT_BF16 = 2, SAGEJIT_FP32 = 3 };
+
+/* A tensor the caller holds, in the memory of the kernel's device. shape and strides count
+ * elements, in the order batch, heads, len, dim. strides[3] must be 1; the others are free (also 0,
+ * to repeat), but not negative, and no two elements of an output may share memory. Fastest where
+ * data is 16-byte aligned and strides are multiples of 8. data may be NULL in an empty tensor. */
+typedef struct sagejit_tensor {
+    void* data;
+    int32_t dtype;    /* SAGEJIT_FP16 or SAGEJIT_BF16 */
+    int32_t reserved; /* 0 */
+    int64_t shape[4];
+    int64_t strides[4];
+} sagejit_tensor;
+
+/* A contiguous tensor. Cannot fail; what is wrong with it is told by the call that takes it. */
+SAGEJIT_API sagejit_tensor sagejit_tensor_contiguous(void* data, int32_t dtype, int64_t batch,
+                                                     int64_t heads, int64_t len, int64_t dim);
+
+/* DLPack, with or without a version. Their structures come from your <dlpack/dlpack.h>. */
+struct DLManagedTensor;
+struct DLManagedTensorVersioned;
+
+enum { SAGEJIT_READ = 0, SAGEJIT_WRITE = 1 };
+
+/* View a DLPack tensor of 4 dimensions (or 3: the last is then 1) of fp16, bf16 or fp32. Nothing is
+ * copied and no ownership passes: keep the DLPack tensor until the work on it is done, then call
+ * its deleter. device: where it is; may be NULL. access: SAGEJIT_WRITE is refused for a tensor
+ * marked read-only. SAGEJIT_INVALID_ARGUMENT for everything else that cannot be viewed. */
+SAGEJIT_API sagejit_status sagejit_tensor_from_dlpack(const struct DLManagedTensor* managed,
+                                                      int32_t access, sagejit_tensor* tensor,
+                                                      sagejit_device* device);
+SAGEJIT_API sagejit_status
+sagejit_tensor_from_dlpack_versioned(const struct DLManagedTensorVersioned* managed, int32_t access,
+                                     sagejit_tensor* tensor, sagejit_device* device);
+
+/* Hand out the caller's memory as a DLPack tensor of 4 dimensions. Its deleter calls
+ * release(owner) once, unless release is NULL. device must not be SAGEJIT_DEVICE_BEST. */
+typedef void (*sagejit_release)(void* owner);
+SAGEJIT_API sagejit_status sagejit_tensor_to_dlpack(const sagejit_tensor* tensor,
+                                                    sagejit_device device, void* owner,
+                                                    sagejit_release release,
+                                                    struct DLManagedTensor** managed);
+SAGEJIT_API sagejit_status sagejit_tensor_to_dlpack_versioned(
+    const sagejit_tensor* tensor, sagejit_device device, void* owner, sagejit_release release,
+    struct DLManagedTensorVersioned** managed);
+
+/* Allocate a contiguous DLPack tensor of 1 to 8 dimensions; its deleter frees it (on a GPU by
+ * cuMemFree, which waits for the work on it). Its contents are undefined. */
+SAGEJIT_API sagejit_status sagejit_dlpack_new(sagejit_device device, int32_t dtype, int32_t ndim,
+                                              const int64_t* shape,
+                                              struct DLManagedTensor** managed);
+SAGEJIT_API sagejit_status sagejit_dlpack_new_versioned(sagejit_device device, int32_t dtype,
+                                                        int32_t ndim, const int64_t* shape,
+                                                        struct DLManagedTensorVersioned** managed);
+
+/* --- Kernels --------------------------------------------------------------------------------- */
+
+/* A kernel, compiled and loaded on one device. Keep it until the work it enqueued, and every graph
+ * that captured it, is done. */
+typedef struct sagejit_kernel sagejit_kernel;
+
+typedef struct sagejit_prepare_options {
+    size_t struct_size;
+    const char* cache_directory; /* NULL: $SAGEJIT_CACHE_DIR, else $XDG_CACHE_HOME/sagejit, else
+                                    ~/.cache/sagejit */
+    int32_t no_cache;            /* 1: neither read nor write compiled kernels on disk */
+    int32_t reserved;            /* 0 */
+    uint64_t host_seed; /* host device: seed of the randomised schedule, 0 for the plain order */
+} sagejit_prepare_options;
+#define SAGEJIT_PREPARE_OPTIONS_INIT \
+    { sizeof(sagejit_prepare_options), NULL, 0, 0, 0 }
+
+/* Plans, compiles (or finds in the cache) and loads the kernel of a JSON config, a text that ends
+ * in NUL (docs/reference/config.md). options may be NULL. Release the kernel with
+ * sagejit_kernel_release. Any status. */
+SAGEJIT_API sagejit_status sagejit_prepare(const char* config_json, sagejit_device device,
+                                           const sagejit_prepare_options* options,
+                                           sagejit_kernel** kernel);
+
+/* One more, one less owner. The last release unloads the kernel. NULL is ignored. */
+SAGEJIT_API void sagejit_kernel_retain(sagejit_kernel* kernel);
+SAGEJIT_API void sagejit_kernel_release(sagejit_kernel* kernel);
+
+typedef struct sagejit_kernel_info {
+    size_t struct_size;
+    sagejit_device device;
+    const char* target;    /* "sm_90"; this and the next live as long as the kernel */
+    const char* plan_json; /* every decision, as `sagejit plan --json` prints it */
+    int32_t from_cache;    /* 1: nothing was compiled */
+    int32_t reserved;
+    double compile_ms; /* NVRTC, or the host compiler */
+    double load_ms;    /* from cache or compiler to a kernel that can be launched */
+} sagejit_kernel_info;
+#define SAGEJIT_KERNEL_INFO_INIT \
+    { sizeof(sagejit_kernel_info), {0, 0}, NULL, NULL, 0, 0, 0, 0 }
+
+/* Fills as much of info as its struct_size says. */
+SAGEJIT_API sagejit_status sagejit_kernel_describe(const sagejit_kernel* kernel,
+                                                   sagejit_kernel_info* info);
+
+/* One attention call: o = softmax(logit_scale * q k^T + causal mask) v. o and lse must not overlap
+ * q, k, v or each other. */
+typedef struct sagejit_call {
+    size_t struct_size;
+    sagejit_tensor q;  /* [batch, heads_q, len_q, head_dim] */
+    sagejit_tensor k;  /* [batch, heads_kv, len_k, head_dim] */
+    sagejit_tensor v;  /* [batch, heads_kv, len_k, head_dim_v] */
+    sagejit_tensor o;  /* [batch, heads_q, len_q, head_dim_v], written */
+    float* lse;        /* [batch, heads_q, len_q] contiguous, natural log; required where the config
+                          asks for lse, else NULL */
+    float logit_scale; /* 0: 1/sqrt(head_dim) */
+    int32_t reserved;  /* 0 */
+} sagejit_call;
+
+/* Bytes of workspace a call of these shapes needs; 0 when there is nothing to compute. Pointers in
+ * the call are not looked at. */
+SAGEJIT_API sagejit_status sagejit_kernel_workspace_size(const sagejit_kernel* kernel,
+                                                         const sagejit_call* call, size_t* bytes);
+
+/* Checks the call, then enqueues all of it on stream: a CUstream (or cudaStream_t) of the device's
+ * primary context, NULL for its legacy default stream; ignored by the host device, which returns
+ * when done. Never blocks, allocates nothing on the device, leaves the current device alone, and
+ * can be captured in a CUDA graph. workspace: device memory, 256-byte aligned, at least
+ * sagejit_kernel_workspace_size bytes, in use until the call completes; its contents do not matter.
+ * SAGEJIT_INVALID_ARGUMENT before anything is launched, SAGEJIT_LAUNCH_FAILED after;
+ * SAGEJIT_NO_DRIVER in a process forked after CUDA was initialised. */
+SAGEJIT_API sagejit_status sagejit_kernel_launch(const sagejit_kernel* kernel,
+                                                 const sagejit_call* call, void* workspace,
+                                                 size_t workspace_bytes, void* stream);
+
+/* --- Memory, for programs that have no allocator for the device --------------------------------
+ */
+
+typedef struct sagejit_buffer sagejit_buffer;
+
+/* Bytes on a device, aligned to 256; ordinary memory on the host device. Contents are undefined.
+ * Release with sagejit_buffer_release, which ignores NULL. SAGEJIT_LAUNCH_FAILED when there is not
+ * enough. */
+SAGEJIT_API sagejit_status sagejit_buffer_new(sagejit_device device, size_t bytes,
+                                              sagejit_buffer** buffer);
+SAGEJIT_API void sagejit_buffer_release(sagejit_buffer* buffer);
+/* Its address on the device; NULL for 0 bytes and for NULL. */
+SAGEJIT_API void* sagejit_buffer_data(const sagejit_buffer* buffer);
+/* Copy between the caller's memory and the buffer, and return when done. On a GPU both run on the
+ * legacy default stream, after the work enqueued there. */
+SAGEJIT_API sagejit_status sagejit_buffer_upload(sagejit_buffer* buffer, const void* source,
+                                                 size_t bytes, size_t offset);
+SAGEJIT_API sagejit_status sagejit_buffer_download(const sagejit_buffer* buffer, void* destination,
+                                                   size_t bytes, size_t offset);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SAGEJIT_H_ */
