@@ -88,6 +88,12 @@ CUresult device_get_name(char* name, int length, CUdevice device) {
     return CUDA_SUCCESS;
 }
 
+CUresult device_get_pci_bus_id(char* text, int length, CUdevice device) {
+    if (device_of(device) == nullptr) return CUDA_ERROR_INVALID_DEVICE;
+    std::snprintf(text, length, "0000:%02x:00.0", device);
+    return CUDA_SUCCESS;
+}
+
 CUresult device_total_mem(size_t* bytes, CUdevice device) {
     if (device_of(device) == nullptr) return CUDA_ERROR_INVALID_DEVICE;
     *bytes = size_t{80} << 30;

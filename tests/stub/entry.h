@@ -16,6 +16,7 @@ namespace sagejit::stub {
     X(cuDeviceGet, device_get)                         \
     X(cuDeviceGetName, device_get_name)                \
     X(cuDeviceGetAttribute, device_get_attribute)      \
+    X(cuDeviceGetPCIBusId, device_get_pci_bus_id)      \
     X(cuDeviceTotalMem, device_total_mem)              \
     X(cuDevicePrimaryCtxRetain, primary_retain)        \
     X(cuDevicePrimaryCtxRelease, primary_release)      \
@@ -42,6 +43,7 @@ namespace sagejit::stub {
     X(cuMemGetInfo, mem_get_info)                      \
     X(cuMemcpyHtoD, memcpy_htod)                       \
     X(cuMemcpyDtoH, memcpy_dtoh)                       \
+    X(cuMemcpyDtoD, memcpy_dtod)                       \
     X(cuMemsetD8, memset_d8)                           \
     X(cuPointerGetAttribute, pointer_get_attribute)    \
     X(cuStreamCreate, stream_create)                   \

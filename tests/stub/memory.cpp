@@ -98,6 +98,16 @@ CUresult memcpy_dtoh(void* destination, CUdeviceptr source, size_t bytes) {
     return touch(source, bytes, [=](void* memory) { std::memcpy(destination, memory, bytes); });
 }
 
+CUresult memcpy_dtod(CUdeviceptr destination, CUdeviceptr source, size_t bytes) {
+    {
+        const std::lock_guard lock(state().mutex);
+        if (find_allocation(source, bytes) == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    }
+    return touch(destination, bytes, [=](void* memory) {
+        std::memmove(memory, reinterpret_cast<const void*>(source), bytes);
+    });
+}
+
 CUresult memset_d8(CUdeviceptr destination, unsigned char value, size_t bytes) {
     return touch(destination, bytes, [=](void* memory) { std::memset(memory, value, bytes); });
 }
