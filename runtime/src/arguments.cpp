@@ -19,7 +19,7 @@ constexpr size_t kWorkspaceAlignment = 256;
 // Kernels multiply 32-bit token numbers by 32-bit token strides.
 constexpr int64_t kMaxTokenStride = (int64_t{1} << 31) - 1;
 
-[[noreturn]] void refuse(std::string where, std::string message, std::string fix = {}) {
+[[noreturn, gnu::cold]] void refuse(std::string where, std::string message, std::string fix = {}) {
     throw Error(ErrorCode::kInvalidArgument, std::move(message), std::move(where), std::move(fix));
 }
 
@@ -49,12 +49,22 @@ void check_not_negative(const char* name, const TensorRef& tensor) {
     }
 }
 
+// Of counts. 32-bit division where that is enough: it is several times as fast.
+bool is_multiple(int64_t value, int64_t divisor) {
+    if (divisor == 0) return false;
+    if ((value | divisor) <= UINT32_MAX) {
+        return static_cast<uint32_t>(value) % static_cast<uint32_t>(divisor) == 0;
+    }
+    return value % divisor == 0;
+}
+
 bool is_empty(const TensorRef& tensor) {
     return std::count(tensor.shape.begin(), tensor.shape.end(), 0) > 0;
 }
 
 // The launch path comes through here, so text is only put together once something is wrong.
-void check_aligned(const char* name, const char* member, const void* pointer, size_t alignment) {
+template <size_t alignment>
+void check_aligned(const char* name, const char* member, const void* pointer) {
     if (reinterpret_cast<uintptr_t>(pointer) % alignment == 0) return;
     refuse(fmt::format("{}{}", name, member),
            fmt::format("expected a pointer aligned to {} bytes, got {}", alignment,
@@ -89,7 +99,7 @@ void check_strides(const char* name, const TensorRef& tensor) {
 // Different elements must not share memory: going from the closest to the farthest axis, each
 // step must leap over all that the closer ones span.
 void check_no_overlap(const char* name, const TensorRef& tensor) {
-    std::array<int, 4> axes = {kBatch, kHeads, kLen, kDim};
+    std::array<int, 4> axes = {kDim, kLen, kHeads, kBatch};  // mostly in order already
     std::sort(axes.begin(), axes.end(),
               [&](int a, int b) { return tensor.strides[a] < tensor.strides[b]; });
     int64_t span = 1;  // elements from the first to the last, both counted
@@ -106,7 +116,7 @@ void check_no_overlap(const char* name, const TensorRef& tensor) {
     }
 }
 
-void check_tensor(const char* name, const TensorRef& tensor, DataType dtype, int dim) {
+void check_layout(const char* name, const TensorRef& tensor, DataType dtype, int dim) {
     if (tensor.dtype != dtype) {
         refuse(fmt::format("{}.dtype", name),
                fmt::format("expected {}, got {}", to_string(dtype), to_string(tensor.dtype)));
@@ -114,13 +124,18 @@ void check_tensor(const char* name, const TensorRef& tensor, DataType dtype, int
     if (tensor.shape[kDim] != dim) {
         refuse(dimension(name, kDim), fmt::format("expected {}, got {}", dim, tensor.shape[kDim]));
     }
-    if (is_empty(tensor)) return;  // never read or written
+    if (!is_empty(tensor)) check_strides(name, tensor);  // else never read or written
+}
+
+void check_pointer(const char* name, const TensorRef& tensor) {
+    const bool good =
+        tensor.data != nullptr && reinterpret_cast<uintptr_t>(tensor.data) % kElementBytes == 0;
+    if (good || is_empty(tensor)) return;
     if (tensor.data == nullptr) {
         refuse(fmt::format("{}.data", name), fmt::format("expected memory for shape [{}], got null",
                                                          fmt::join(tensor.shape, ", ")));
     }
-    check_aligned(name, ".data", tensor.data, kElementBytes);
-    check_strides(name, tensor);
+    check_aligned<kElementBytes>(name, ".data", tensor.data);
 }
 
 }  // namespace
@@ -153,21 +168,28 @@ Shape shape_of(const Arguments& arguments) {
     check_same("o", o, kLen, "q", q, kLen);
     check_same("o", o, kDim, "v", v, kDim);
     const int64_t heads_q = q.shape[kHeads], heads_kv = k.shape[kHeads];
-    if (heads_q > 0 && (heads_kv == 0 || heads_q % heads_kv != 0)) {
+    if (heads_q > 0 && !is_multiple(heads_q, heads_kv)) {
         refuse(dimension("q", kHeads), fmt::format("expected a multiple of {}, which is {}, got {}",
                                                    dimension("k", kHeads), heads_kv, heads_q));
     }
     return {q.shape[kBatch], heads_q, heads_kv, q.shape[kLen], k.shape[kLen]};
 }
 
-void check_arguments(const Plan& plan, const Arguments& arguments, const Shape& shape) {
+void check_layouts(const Plan& plan, const Arguments& arguments) {
     const Spec& spec = plan.spec;
-    check_tensor("q", arguments.q, spec.dtype, spec.head_dim);
-    check_tensor("k", arguments.k, spec.dtype, spec.head_dim);
-    check_tensor("v", arguments.v, spec.dtype, spec.head_dim_v);
-    check_tensor("o", arguments.o, spec.output_dtype, spec.head_dim_v);
+    check_layout("q", arguments.q, spec.dtype, spec.head_dim);
+    check_layout("k", arguments.k, spec.dtype, spec.head_dim);
+    check_layout("v", arguments.v, spec.dtype, spec.head_dim_v);
+    check_layout("o", arguments.o, spec.output_dtype, spec.head_dim_v);
     if (!is_empty(arguments.o)) check_no_overlap("o", arguments.o);
+}
 
+void check_values(const Plan& plan, const Arguments& arguments, const Shape& shape) {
+    const Spec& spec = plan.spec;
+    check_pointer("q", arguments.q);
+    check_pointer("k", arguments.k);
+    check_pointer("v", arguments.v);
+    check_pointer("o", arguments.o);
     const bool has_rows = shape.batch > 0 && shape.heads_q > 0 && shape.len_q > 0;
     if (spec.lse && arguments.lse == nullptr && has_rows) {
         refuse("lse",
@@ -178,7 +200,7 @@ void check_arguments(const Plan& plan, const Arguments& arguments, const Shape& 
         refuse("lse", "expected null, since the spec does not ask for lse, got a pointer",
                "set \"lse\": true in the config");
     }
-    check_aligned("lse", "", arguments.lse, alignof(float));
+    check_aligned<alignof(float)>("lse", "", arguments.lse);
     if (!std::isfinite(arguments.logit_scale)) {
         refuse("logit_scale",
                fmt::format("expected a finite number, got {}", arguments.logit_scale),
@@ -195,7 +217,7 @@ void check_workspace(const void* workspace, size_t bytes, size_t needed) {
         refuse("workspace_bytes", fmt::format("expected at least {}, got {}", needed, bytes),
                "allocate Kernel::workspace_size(shape)");
     }
-    check_aligned("workspace", "", workspace, kWorkspaceAlignment);
+    check_aligned<kWorkspaceAlignment>("workspace", "", workspace);
 }
 
 }  // namespace sagejit

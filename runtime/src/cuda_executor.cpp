@@ -41,7 +41,7 @@ class LoadedLibrary {
 
 // One entry of the source, ready to launch on one device.
 struct Entry {
-    std::string symbol;
+    std::string_view symbol;  // of the plan's launches: a literal
     CUfunction function = nullptr;
 };
 
@@ -65,7 +65,7 @@ class CudaExecutor : public Executor {
                 throw Error(ErrorCode::kInternal, "the source has an entry that nothing launches",
                             symbol);
             }
-            entries_.push_back(load_entry(symbol, step->shared_bytes, device));
+            entries_.push_back(load_entry(symbol, *step, device));
         }
     }
 
@@ -74,18 +74,17 @@ class CudaExecutor : public Executor {
         if (driver_lost_by_fork()) throw_driver_lost_by_fork();
         const ScopedContext scope(api_, context_);
         void* parameters[] = {const_cast<abi::Call*>(&call)};
+        CUlaunchConfig config{};
+        config.gridDimY = config.gridDimZ = config.blockDimY = config.blockDimZ = 1;
+        config.hStream = static_cast<CUstream>(stream);
+        const Entry* entry = entries_.data();
         for (const LaunchStep& step : steps) {
-            CUlaunchConfig config{};
             config.gridDimX = static_cast<unsigned>(step.ctas);
-            config.gridDimY = 1;
-            config.gridDimZ = 1;
             config.blockDimX = static_cast<unsigned>(step.threads);
-            config.blockDimY = 1;
-            config.blockDimZ = 1;
             config.sharedMemBytes = static_cast<unsigned>(step.shared_bytes);
-            config.hStream = static_cast<CUstream>(stream);
+            entry = find_entry(step.entry, entry);
             const CUresult result =
-                api_.launch_kernel_ex(&config, function_of(step.entry), parameters, nullptr);
+                api_.launch_kernel_ex(&config, entry->function, parameters, nullptr);
             if (result != CUDA_SUCCESS) throw_launch_failed(step, result);
         }
     }
@@ -98,28 +97,32 @@ class CudaExecutor : public Executor {
 
   private:
     // Everything the first launch would otherwise do lazily, which a graph capture forbids.
-    Entry load_entry(const std::string& symbol, int shared_bytes, const Device& device) const {
+    Entry load_entry(const std::string& symbol, const LaunchStep& step,
+                     const Device& device) const {
         const std::string where = where_ + " " + symbol;
         const auto check = [&](CUresult result, const char* function) {
             api_.check(result, function, ErrorCode::kLaunchFailed, where);
         };
         CUkernel kernel = nullptr;
-        Entry entry{symbol, nullptr};
+        Entry entry{step.entry, nullptr};
         check(api_.library_get_kernel(&kernel, library_.get(), symbol.c_str()),
               "cuLibraryGetKernel");
         check(api_.kernel_set_attribute(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
-                                        shared_bytes, kernel, device_handle(device.ordinal())),
+                                        step.shared_bytes, kernel, device_handle(device.ordinal())),
               "cuKernelSetAttribute");
         check(api_.kernel_get_function(&entry.function, kernel), "cuKernelGetFunction");
         if (api_.func_load != nullptr) check(api_.func_load(entry.function), "cuFuncLoad");
         return entry;
     }
 
-    CUfunction function_of(std::string_view symbol) const {
-        for (const Entry& entry : entries_) {
-            if (entry.symbol == symbol) return entry.function;
+    // Entries are in launch order, so the next one is at or after the one before.
+    const Entry* find_entry(std::string_view symbol, const Entry* from) const {
+        const Entry* const end = entries_.data() + entries_.size();
+        for (const Entry* entry = from; entry != end; ++entry) {
+            if (entry->symbol.data() == symbol.data() || entry->symbol == symbol) return entry;
         }
-        throw Error(ErrorCode::kInternal, "a launch names an entry the source does not have",
+        throw Error(ErrorCode::kInternal,
+                    "a launch names an entry the source does not have, or not in that order",
                     std::string(symbol));
     }
 

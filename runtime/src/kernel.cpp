@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "arguments.h"
+#include "call_geometry.h"
 #include "driver.h"
 #include "executor.h"
 #include "launch.h"
@@ -15,10 +16,18 @@
 namespace sagejit {
 
 struct Kernel::State {
+    State(Plan the_plan, Device the_device, PrepareReport the_report,
+          std::unique_ptr<Executor> the_executor)
+        : plan(std::move(the_plan)),
+          device(the_device),
+          report(the_report),
+          executor(std::move(the_executor)) {}
+
     Plan plan;
     Device device;
     PrepareReport report;
     std::unique_ptr<Executor> executor;
+    mutable RecentGeometry recent;
 };
 
 namespace {
@@ -76,14 +85,16 @@ void Kernel::launch(const Arguments& arguments, void* workspace, size_t workspac
 void Kernel::launch_from(bool attention_only, const Arguments& arguments, void* workspace,
                          size_t workspace_bytes, void* stream) const {
     const State& state = prepared(state_);
-    const Shape shape = shape_of(arguments);
-    check_arguments(state.plan, arguments, shape);
-    const Workspace layout = make_workspace(state.plan, shape);
+    RecentGeometry::Loan loan(state.recent);
+    CallGeometry& geometry = *loan;
+    if (!geometry.fits(arguments)) geometry.work_out(state.plan, arguments);
+    check_values(state.plan, arguments, geometry.shape());
+    const Workspace& layout = geometry.workspace();
     check_workspace(workspace, workspace_bytes, layout.bytes);
-    const auto steps = launch_steps(state.plan, shape);
+    const std::span<const LaunchStep> steps(geometry.steps());
     if (steps.empty()) return;
-    const auto wanted = attention_only ? std::span(steps).last(1) : std::span(steps);
-    state.executor->run(wanted, make_call(arguments, shape, layout, workspace), stream);
+    set_call_values(geometry.call(), arguments, layout, workspace);
+    state.executor->run(attention_only ? steps.last(1) : steps, geometry.call(), stream);
 }
 
 void KernelPhases::launch(const Kernel& kernel, Phase phase, const Arguments& arguments,
@@ -102,8 +113,8 @@ Kernel prepare(const Plan& plan, const Device& device, const PrepareOptions& opt
     std::unique_ptr<Executor> executor =
         device.is_host() ? make_host_executor(plan, source, options, report)
                          : make_cuda_executor(plan, source, device, options, report);
-    return Kernel(std::make_shared<const Kernel::State>(
-        Kernel::State{plan, device, report, std::move(executor)}));
+    return Kernel(
+        std::make_shared<const Kernel::State>(plan, device, report, std::move(executor)));
 }
 
 }  // namespace sagejit

@@ -10,37 +10,64 @@ constexpr uintptr_t kVectorBytes = 16;
 constexpr int64_t kVectorElements = 8;  // of 2 bytes
 
 // Axes with one element have stride 0, whatever the caller wrote there.
-abi::TensorView make_view(const TensorRef& tensor) {
+void set_strides(abi::TensorView& view, const TensorRef& tensor) {
     const auto stride = [&tensor](int axis) {
         return tensor.shape[axis] > 1 ? tensor.strides[axis] : 0;
     };
-    abi::TensorView view{};
-    view.data = tensor.data;
     view.stride_batch = stride(0);
     view.stride_head = stride(1);
     view.stride_token = stride(2);
-    const bool aligned = reinterpret_cast<uintptr_t>(tensor.data) % kVectorBytes == 0 &&
-                         view.stride_batch % kVectorElements == 0 &&
-                         view.stride_head % kVectorElements == 0 &&
-                         view.stride_token % kVectorElements == 0;
+}
+
+void set_data(abi::TensorView& view, void* data) {
+    view.data = data;
+    const int64_t strides = view.stride_batch | view.stride_head | view.stride_token;
+    const bool aligned =
+        reinterpret_cast<uintptr_t>(data) % kVectorBytes == 0 && strides % kVectorElements == 0;
     view.vector_access = aligned ? 1 : 0;
-    return view;
 }
 
 }  // namespace
 
 abi::Call make_call(const Arguments& arguments, const Shape& shape, const Workspace& layout,
                     void* workspace) {
+    abi::Call call = make_call_sizes(arguments, shape, layout);
+    set_call_values(call, arguments, layout, workspace);
+    return call;
+}
+
+abi::Call make_call_sizes(const Arguments& arguments, const Shape& shape, const Workspace& layout) {
+    abi::Call call{};
+    set_strides(call.q, arguments.q);
+    set_strides(call.k, arguments.k);
+    set_strides(call.v, arguments.v);
+    set_strides(call.o, arguments.o);
+    // make_workspace has refused sizes past 32 bits.
+    call.batch = static_cast<int32_t>(shape.batch);
+    call.heads_q = static_cast<int32_t>(shape.heads_q);
+    call.heads_kv = static_cast<int32_t>(shape.heads_kv);
+    call.group_size = call.heads_kv > 0 ? call.heads_q / call.heads_kv : 1;
+    call.len_q = static_cast<int32_t>(shape.len_q);
+    call.len_k = static_cast<int32_t>(shape.len_k);
+    call.q_tiles = layout.q_tiles;
+    call.k_tiles = layout.k_tiles;
+    call.chunks = layout.chunks;
+    call.chunk_tokens = layout.chunk_tokens;
+    return call;
+}
+
+void set_call_values(abi::Call& call, const Arguments& arguments, const Workspace& layout,
+                     void* workspace) {
     const auto place = [workspace]<typename Element>(Element*& pointer,
                                                      const WorkspaceRegion& region) {
-        if (region.bytes == 0) return;  // unused: null
-        pointer = reinterpret_cast<Element*>(static_cast<std::byte*>(workspace) + region.offset);
+        auto* const address =
+            reinterpret_cast<Element*>(static_cast<std::byte*>(workspace) + region.offset);
+        pointer = region.bytes != 0 ? address : nullptr;  // null: unused
     };
-    abi::Call call{};
-    call.q = make_view(arguments.q);
-    call.k = make_view(arguments.k);
-    call.v = make_view(arguments.v);
-    call.o = make_view(arguments.o);
+    set_data(call.q, arguments.q.data);
+    set_data(call.k, arguments.k.data);
+    set_data(call.v, arguments.v.data);
+    set_data(call.o, arguments.o.data);
     call.lse = arguments.lse;
     place(call.q_int8, layout.q_int8);
     place(call.q_scale, layout.q_scale);
@@ -55,19 +82,7 @@ abi::Call make_call(const Arguments& arguments, const Shape& shape, const Worksp
     place(call.v_first_bad, layout.v_first_bad);
     place(call.v_amax, layout.v_amax);
     place(call.v_chunk_bad, layout.v_chunk_bad);
-    // make_workspace has refused sizes past 32 bits.
-    call.batch = static_cast<int32_t>(shape.batch);
-    call.heads_q = static_cast<int32_t>(shape.heads_q);
-    call.heads_kv = static_cast<int32_t>(shape.heads_kv);
-    call.group_size = static_cast<int32_t>(shape.heads_kv > 0 ? shape.heads_q / shape.heads_kv : 1);
-    call.len_q = static_cast<int32_t>(shape.len_q);
-    call.len_k = static_cast<int32_t>(shape.len_k);
-    call.q_tiles = layout.q_tiles;
-    call.k_tiles = layout.k_tiles;
-    call.chunks = layout.chunks;
-    call.chunk_tokens = layout.chunk_tokens;
     call.logit_scale = arguments.logit_scale;
-    return call;
 }
 
 }  // namespace sagejit

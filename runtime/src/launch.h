@@ -11,4 +11,10 @@ namespace sagejit {
 abi::Call make_call(const Arguments& arguments, const Shape& shape, const Workspace& layout,
                     void* workspace);
 
+// make_call in two steps, for many calls of the same sizes: first what the sizes decide, then, for
+// each call, the pointers and logit_scale.
+abi::Call make_call_sizes(const Arguments& arguments, const Shape& shape, const Workspace& layout);
+void set_call_values(abi::Call& call, const Arguments& arguments, const Workspace& layout,
+                     void* workspace);
+
 }  // namespace sagejit

@@ -16,3 +16,15 @@ catch_discover_tests(driver_tests TEST_SPEC "[driver]" TEST_PREFIX "driver: "
 catch_discover_tests(driver_tests TEST_SPEC "[gpu]" TEST_PREFIX "gpu driver: "
                      PROPERTIES LABELS gpu ENVIRONMENT SAGEJIT_TEST_DRIVER=real
                      SKIP_RETURN_CODE 77 TIMEOUT 600)
+
+# Figures, and a bounded run of them in CI.
+find_package(benchmark REQUIRED)
+add_executable(launch_benchmark ${CMAKE_CURRENT_LIST_DIR}/../benchmark/launch_benchmark.cpp)
+get_target_property(driver_includes driver_tests INCLUDE_DIRECTORIES)
+target_include_directories(launch_benchmark PRIVATE ${driver_includes})
+target_include_directories(launch_benchmark SYSTEM PRIVATE ${SAGEJIT_CUDA_INCLUDE})
+get_target_property(driver_definitions driver_tests COMPILE_DEFINITIONS)
+target_compile_definitions(launch_benchmark PRIVATE ${driver_definitions})
+target_link_libraries(launch_benchmark PRIVATE sagejit_options sagejit_executable sagejit_runtime
+                      benchmark::benchmark fmt::fmt-header-only ${CMAKE_DL_LIBS})
+add_dependencies(launch_benchmark sagejit_stub_cuda sagejit_stub_nvrtc)

@@ -42,7 +42,9 @@ Arguments valid_arguments() {
 }
 
 void check(const Arguments& arguments, bool lse = false) {
-    check_arguments(plan_of(lse), arguments, shape_of(arguments));
+    const Shape shape = shape_of(arguments);
+    check_layouts(plan_of(lse), arguments);
+    check_values(plan_of(lse), arguments, shape);
 }
 
 // The call must be refused, and say where, what was expected and what was given.

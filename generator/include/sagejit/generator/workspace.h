@@ -68,5 +68,7 @@ class LaunchSteps {
 
 // The launches of one call, in stream order; empty when there is no output to write.
 LaunchSteps launch_steps(const Plan& plan, const Shape& shape);
+// The same for a workspace that has been laid out for the shape.
+LaunchSteps launch_steps(const Plan& plan, const Shape& shape, const Workspace& workspace);
 
 }  // namespace sagejit
