@@ -112,6 +112,7 @@ packages=(
     "catch2           has_header catch2/catch.hpp"
     "libcli11-dev     has_header CLI/CLI.hpp"
     "libxxhash-dev    has_header xxhash.h"
+    "libbenchmark-dev has_header benchmark/benchmark.h"
     "libboost-context-dev has_boost_context"
     "zsh              has_command zsh"
     "fish             has_command fish"
