@@ -40,6 +40,10 @@ namespace sagejit {
     X(memcpy_dtoh, cuMemcpyDtoH)                           \
     X(memcpy_dtod, cuMemcpyDtoD)                           \
     X(memset_d8, cuMemsetD8)                               \
+    X(mem_alloc_async, cuMemAllocAsync)                    \
+    X(mem_free_async, cuMemFreeAsync)                      \
+    X(pointer_get_attribute, cuPointerGetAttribute)        \
+    X(stream_is_capturing, cuStreamIsCapturing)            \
     X(stream_create, cuStreamCreate)                       \
     X(stream_destroy, cuStreamDestroy)                     \
     X(stream_synchronize, cuStreamSynchronize)             \
