@@ -28,7 +28,8 @@ sagejit_device from_device(const Device& device) {
 
 TensorRef to_tensor(const sagejit_tensor& tensor, const char* name) {
     if (tensor.reserved != 0) {
-        refuse(fmt::format("{}.reserved", name), fmt::format("expected 0, got {}", tensor.reserved));
+        refuse(fmt::format("{}.reserved", name),
+               fmt::format("expected 0, got {}", tensor.reserved));
     }
     TensorRef ref;
     switch (tensor.dtype) {

@@ -1,7 +1,7 @@
 // Kernels of the C API.
-#include <atomic>
+#include "kernel.h"
+
 #include <string>
-#include <utility>
 
 #include "convert.h"
 #include "options.h"
@@ -9,17 +9,6 @@
 #include "status.h"
 
 using namespace sagejit;
-
-struct sagejit_kernel {
-    explicit sagejit_kernel(Kernel prepared)
-        : kernel(std::move(prepared)),
-          target(kernel.plan().target.name),
-          plan(plan_json(kernel.plan())) {}
-
-    const Kernel kernel;
-    const std::string target, plan;
-    std::atomic<int> owners = 1;
-};
 
 namespace {
 

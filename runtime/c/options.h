@@ -22,6 +22,8 @@ template <>
 inline constexpr size_t kFirstSize<sagejit_kernel_info> = 56;
 template <>
 inline constexpr size_t kFirstSize<sagejit_call> = 344;
+template <>
+inline constexpr size_t kFirstSize<sagejit_attention_options> = 40;
 
 // The caller's structure as this library lays it out: what a smaller one lacks is zero. Throws
 // Error(kInvalidArgument) for a size that no version has, and for members of a newer version that

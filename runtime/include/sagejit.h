@@ -215,6 +215,45 @@ SAGEJIT_API sagejit_status sagejit_kernel_launch(const sagejit_kernel* kernel,
                                                  const sagejit_call* call, void* workspace,
                                                  size_t workspace_bytes, void* stream);
 
+/* --- One call for the impatient ------------------------------------------------------------------
+ */
+
+enum { SAGEJIT_CAUSAL_NONE = 0, SAGEJIT_CAUSAL_TOP_LEFT = 1, SAGEJIT_CAUSAL_BOTTOM_RIGHT = 2 };
+
+/* How much accuracy is given up for speed; in numbers: docs/reference/accuracy.md. */
+enum { SAGEJIT_QUALITY_BALANCED = 0, SAGEJIT_QUALITY_ACCURATE = 1, SAGEJIT_QUALITY_FAST = 2 };
+
+typedef struct sagejit_attention_options {
+    size_t struct_size;
+    sagejit_device device; /* SAGEJIT_DEVICE_BEST: where the tensors are, which must be one device;
+                              the CPU's memory is the host device's */
+    int32_t causal;        /* SAGEJIT_CAUSAL_... */
+    int32_t quality;       /* SAGEJIT_QUALITY_... */
+    float* lse;            /* [batch, heads_q, len_q] contiguous, written; NULL: not wanted */
+    float logit_scale;     /* 0: 1/sqrt(head_dim) */
+    int32_t reserved;      /* 0 */
+} sagejit_attention_options;
+#define SAGEJIT_ATTENTION_OPTIONS_INIT \
+    { sizeof(sagejit_attention_options), {SAGEJIT_DEVICE_BEST, 0}, 0, 0, NULL, 0, 0 }
+
+/* o = softmax(logit_scale * q k^T + causal mask) v with a kernel chosen for the tensors; shapes as
+ * in sagejit_call. The first call for a head_dim, data type, mask and device plans, compiles (or
+ * finds in the cache) and loads it, up to seconds; the process keeps it, and later calls are
+ * launches on stream. Workspace is allocated and freed in the stream's order (cuMemAllocAsync).
+ * While the stream is being captured the workspace becomes part of the graph, and a kernel that is
+ * not prepared is SAGEJIT_NOT_PREPARED, which leaves the capture valid. options may be NULL.
+ * Statuses as those of sagejit_prepare and sagejit_kernel_launch. */
+SAGEJIT_API sagejit_status sagejit_attention(const sagejit_tensor* q, const sagejit_tensor* k,
+                                             const sagejit_tensor* v, const sagejit_tensor* o,
+                                             const sagejit_attention_options* options,
+                                             void* stream);
+
+/* Prepares the kernel that sagejit_attention would use for these arguments. kernel may be NULL;
+ * else it is given a handle, to be released. */
+SAGEJIT_API sagejit_status sagejit_prepare_attention(
+    const sagejit_tensor* q, const sagejit_tensor* k, const sagejit_tensor* v,
+    const sagejit_tensor* o, const sagejit_attention_options* options, sagejit_kernel** kernel);
+
 /* --- Memory, for programs that have no allocator for the device --------------------------------
  */
 

@@ -18,7 +18,7 @@ add_test(NAME "c: exported symbols"
                  $<TARGET_FILE:sagejit_c> ${sagejit_c_header} ${static})
 set_tests_properties("c: exported symbols" PROPERTIES LABELS c TIMEOUT 60)
 
-foreach(name error kernel dlpack)
+foreach(name error kernel dlpack attention)
   add_executable(c_${name}_test c/${name}_test.c)
   target_include_directories(c_${name}_test PRIVATE ${PROJECT_SOURCE_DIR}/runtime/include
                                                     ${PROJECT_SOURCE_DIR}/runtime)
