@@ -26,6 +26,8 @@ std::string_view to_string(ErrorCode code) {
             return "no_host_compiler";
         case ErrorCode::kNotPrepared:
             return "not_prepared";
+        case ErrorCode::kNotBuilt:
+            return "not_built";
         case ErrorCode::kLaunchFailed:
             return "launch_failed";
         case ErrorCode::kIo:

@@ -13,6 +13,7 @@
 #include "bundle/manifest.h"
 #include "cubin.h"
 #include "sagejit/generator/error.h"
+#include "target_rank.h"
 
 namespace sagejit {
 

@@ -3,13 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "bundle/layout.h"
-#include "sagejit/generator/error.h"
+#include "target_rank.h"
 
 namespace sagejit {
 namespace {
@@ -244,22 +243,6 @@ std::string print_manifest(const Manifest& manifest) {
                        {"kernels", std::move(kernels)}};
     // A name taken from a file's need not be UTF-8; JSON must.
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-Architecture parse_architecture(std::string_view target) {
-    constexpr std::string_view kPrefix = "sm_";
-    constexpr size_t kLeastDigits = 2, kMostDigits = 4;
-    if (!target.starts_with(kPrefix)) return {};
-    target.remove_prefix(kPrefix.size());
-    const size_t digits = std::min(target.find_first_not_of("0123456789"), target.size());
-    const std::string_view suffix = target.substr(digits);
-    const bool good =
-        digits >= kLeastDigits && digits <= kMostDigits && target[0] != '0' &&
-        (suffix.empty() || (suffix.size() == 1 && suffix[0] >= 'a' && suffix[0] <= 'z'));
-    if (!good) return {};
-    Architecture architecture{0, std::string(suffix)};
-    std::from_chars(target.data(), target.data() + digits, architecture.number);
-    return architecture;
 }
 
 }  // namespace sagejit

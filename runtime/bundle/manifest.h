@@ -34,12 +34,4 @@ Manifest parse_manifest(std::string_view text, const std::string& origin);
 // The text parse_manifest reads; the same manifest gives the same bytes.
 std::string print_manifest(const Manifest& manifest);
 
-// A number of a target and the letters behind it: {90, "a"} for "sm_90a".
-struct Architecture {
-    int number = 0;
-    std::string suffix;
-};
-// number 0 for a text that is not "sm_", two to four digits, and at most one small letter.
-Architecture parse_architecture(std::string_view target);
-
 }  // namespace sagejit

@@ -34,6 +34,8 @@ sagejit_status to_status(ErrorCode code) {
             return SAGEJIT_NO_HOST_COMPILER;
         case ErrorCode::kNotPrepared:
             return SAGEJIT_NOT_PREPARED;
+        case ErrorCode::kNotBuilt:
+            return SAGEJIT_NOT_BUILT;
         case ErrorCode::kLaunchFailed:
             return SAGEJIT_LAUNCH_FAILED;
         case ErrorCode::kIo:

@@ -48,7 +48,8 @@ enum {
     SAGEJIT_IO = 12,                  /* a file could not be read or written */
     SAGEJIT_VERIFICATION_FAILED = 13, /* results are outside their bounds */
     SAGEJIT_INTERNAL = 14,            /* a bug in sagejit */
-    SAGEJIT_OUT_OF_MEMORY = 15        /* of the process */
+    SAGEJIT_OUT_OF_MEMORY = 15,       /* of the process */
+    SAGEJIT_NOT_BUILT = 16            /* compiling was not allowed, and nothing holds the kernel */
 };
 
 /* The status in words, e.g. "invalid_config"; "unknown" for a number that is none. */

@@ -18,9 +18,9 @@ namespace {
 // A cubin loaded for every context of the process.
 class LoadedLibrary {
   public:
-    LoadedLibrary(const DriverApi& api, const CompiledCubin& cubin, const std::string& where)
+    LoadedLibrary(const DriverApi& api, std::span<const uint8_t> cubin, const std::string& where)
         : api_(api) {
-        api.check(api.library_load_data(&library_, cubin.bytes.data(), nullptr, nullptr, 0, nullptr,
+        api.check(api.library_load_data(&library_, cubin.data(), nullptr, nullptr, 0, nullptr,
                                         nullptr, 0),
                   "cuLibraryLoadData", ErrorCode::kLaunchFailed, where);
     }
@@ -47,8 +47,8 @@ struct Entry {
 
 class CudaExecutor : public Executor {
   public:
-    CudaExecutor(const Plan& plan, const Source& source, const Device& device,
-                 const CompiledCubin& cubin)
+    CudaExecutor(const Plan& plan, std::span<const std::string> symbols, const Device& device,
+                 std::span<const uint8_t> cubin)
         : api_(driver_api()),
           context_(primary_context(device.ordinal())),
           where_(device.text()),
@@ -57,7 +57,7 @@ class CudaExecutor : public Executor {
         // Geometry depends on the shape, shared memory only on the plan: any shape that launches
         // every entry tells it.
         const auto steps = launch_steps(plan, Shape{1, 1, 1, 1, 1});
-        for (const std::string& symbol : source.entries) {
+        for (const std::string& symbol : symbols) {
             const auto step = std::find_if(steps.begin(), steps.end(), [&](const LaunchStep& each) {
                 return each.entry == symbol;
             });
@@ -149,12 +149,24 @@ std::unique_ptr<Executor> make_cuda_executor(const Plan& plan, const Source& sou
     const auto start = std::chrono::steady_clock::now();
     const ObtainedCubin obtained = obtain_cubin(source.text, generator_version(), plan.target.name,
                                                 "sagejit-" + source.hash + ".cu", options);
-    auto executor = std::make_unique<CudaExecutor>(plan, source, device, *obtained.cubin);
+    auto executor =
+        std::make_unique<CudaExecutor>(plan, source.entries, device, obtained.cubin->bytes);
     const std::chrono::duration<double, std::milli> elapsed =
         std::chrono::steady_clock::now() - start;
     report.from_cache = obtained.from_cache;
     report.compile_ms = obtained.compile_ms;
     report.load_ms = elapsed.count() - obtained.compile_ms;
+    return executor;
+}
+
+std::unique_ptr<Executor> load_cuda_executor(const Plan& plan, std::span<const std::string> entries,
+                                             const Device& device, std::span<const uint8_t> cubin,
+                                             PrepareReport& report) {
+    const auto start = std::chrono::steady_clock::now();
+    auto executor = std::make_unique<CudaExecutor>(plan, entries, device, cubin);
+    const std::chrono::duration<double, std::milli> elapsed =
+        std::chrono::steady_clock::now() - start;
+    report.load_ms = elapsed.count();
     return executor;
 }
 

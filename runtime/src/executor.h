@@ -31,6 +31,10 @@ class Executor {
 std::unique_ptr<Executor> make_cuda_executor(const Plan& plan, const Source& source,
                                              const Device& device, const PrepareOptions& options,
                                              PrepareReport& report);
+// Loads a cubin that is there already, with these entries; fills the report's load_ms.
+std::unique_ptr<Executor> load_cuda_executor(const Plan& plan, std::span<const std::string> entries,
+                                             const Device& device, std::span<const uint8_t> cubin,
+                                             PrepareReport& report);
 std::unique_ptr<Executor> make_host_executor(const Plan& plan, const Source& source,
                                              const PrepareOptions& options, PrepareReport& report);
 

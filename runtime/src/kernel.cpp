@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "arguments.h"
+#include "bundle/policy.h"
 #include "call_geometry.h"
 #include "driver.h"
 #include "executor.h"
@@ -12,6 +13,7 @@
 #include "sagejit/generator/source.h"
 #include "sagejit/phases.h"
 #include "sagejit/sagejit.h"
+#include "target_rank.h"
 
 namespace sagejit {
 
@@ -32,19 +34,10 @@ struct Kernel::State {
 
 namespace {
 
-// Whether code for a target runs on a GPU: same major version, lower or equal minor. The Tegra
-// part (sm_87) shares code with no other.
-bool runs_on(const Target& target, const GpuInfo& gpu) {
-    constexpr int kTegra = 87;
-    const int arch = gpu.major * 10 + gpu.minor;
-    if (target.arch == kTegra || arch == kTegra) return target.arch == arch;
-    return target.arch / 10 == gpu.major && target.arch % 10 <= gpu.minor;
-}
-
 // Throws Error(kUnsupportedTarget) unless code for the target runs on the GPU.
 void check_runs(const Target& target, const Device& device) {
     const GpuInfo& gpu = gpu_info(device.ordinal());
-    if (runs_on(target, gpu)) return;
+    if (target_rank(target.name, gpu.major, gpu.minor)) return;
     throw Error(ErrorCode::kUnsupportedTarget,
                 fmt::format("{} does not run on {} ({}, compute capability {}.{})", target.name,
                             device.text(), gpu.name, gpu.major, gpu.minor),
@@ -102,19 +95,55 @@ void KernelPhases::launch(const Kernel& kernel, Phase phase, const Arguments& ar
     kernel.launch_from(phase == Phase::kAttention, arguments, workspace, workspace_bytes, stream);
 }
 
+namespace {
+
+Kernel load_found(FoundKernel found, const Device& device) {
+    PrepareReport report;
+    report.bundle = found.origin;
+    auto executor = load_cuda_executor(found.plan, found.entries, device, found.cubin, report);
+    return Kernel(std::make_shared<const Kernel::State>(std::move(found.plan), device,
+                                                        std::move(report), std::move(executor)));
+}
+
+// search: what came of looking in the bundles, for the error where compiling is not allowed.
+Kernel make_kernel(const Plan& plan, const Device& device, const PrepareOptions& options,
+                   const BundleSearch& search) {
+    const Source source = emit(plan);
+    PrepareReport report;
+    std::unique_ptr<Executor> executor;
+    try {
+        executor = device.is_host() ? make_host_executor(plan, source, options, report)
+                                    : make_cuda_executor(plan, source, device, options, report);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::kNotBuilt) throw;
+        throw_not_built(plan.spec, device, options,
+                        fmt::format("{}\n  {}: {}", search.text(), error.where(), error.message()));
+    }
+    return Kernel(std::make_shared<const Kernel::State>(plan, device, report, std::move(executor)));
+}
+
+}  // namespace
+
 Kernel prepare(const Spec& spec, const Device& device, const PrepareOptions& options) {
-    return prepare(make_plan(spec, choose_target(spec, device)), device, options);
+    check_policy(device, options);
+    BundleSearch search;
+    if (!device.is_host()) {
+        if (spec.target) check_runs(find_target(*spec.target), device);
+        search = search_bundles(spec, nullptr, device, options);
+        if (search.found) return load_found(*std::move(search.found), device);
+    }
+    return make_kernel(make_plan(spec, choose_target(spec, device)), device, options, search);
 }
 
 Kernel prepare(const Plan& plan, const Device& device, const PrepareOptions& options) {
-    if (!device.is_host()) check_runs(plan.target, device);
-    const Source source = emit(plan);
-    PrepareReport report;
-    std::unique_ptr<Executor> executor =
-        device.is_host() ? make_host_executor(plan, source, options, report)
-                         : make_cuda_executor(plan, source, device, options, report);
-    return Kernel(
-        std::make_shared<const Kernel::State>(plan, device, report, std::move(executor)));
+    check_policy(device, options);
+    BundleSearch search;
+    if (!device.is_host()) {
+        check_runs(plan.target, device);
+        search = search_bundles(plan.spec, &plan, device, options);
+        if (search.found) return load_found(*std::move(search.found), device);
+    }
+    return make_kernel(plan, device, options, search);
 }
 
 }  // namespace sagejit

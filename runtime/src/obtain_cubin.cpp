@@ -39,6 +39,17 @@ CacheKey make_key(const std::string& source, std::string_view generator, std::st
     return make_cache_key(source, generator, arch, options, nvrtc.version());
 }
 
+// Where compiling is not allowed.
+ObtainedCubin find_in_cache(const DiskCache& cache, const CacheKey& key) {
+    if (auto found = cache.find(key)) {
+        return {std::make_shared<const CompiledCubin>(*std::move(found)), true, 0};
+    }
+    throw Error(ErrorCode::kNotBuilt,
+                cache.is_usable() ? "holds no kernel of this source, NVRTC version and options"
+                                  : cache.problem(),
+                "cache " + cache.root().string());
+}
+
 // What one flight brings home.
 struct Landing {
     SharedCubin cubin;
@@ -80,6 +91,10 @@ ObtainedCubin obtain_cubin(const std::string& source, std::string_view generator
             const FutureCubin future = found->second;
             lock.unlock();
             return {future.get(), true, 0};
+        }
+        if (options.policy != PreparePolicy::kJit) {
+            lock.unlock();
+            return find_in_cache(DiskCache(root), key);
         }
         all.by_key.emplace(flight, promise.get_future().share());
     }

@@ -19,7 +19,8 @@ struct ObtainedCubin {
 // Looks in the disk cache, then compiles and stores. Threads that want the same cubin at the same
 // time share one compilation and its error. A source NVRTC refused is refused again at once for
 // the rest of the process; cubins the disk cannot take are kept in memory. With use_cache off
-// every call compiles. Throws as compile_cubin does.
+// every call compiles. Throws as compile_cubin does; Error(kNotBuilt) where the policy forbids
+// compiling and it is not there.
 ObtainedCubin obtain_cubin(const std::string& source, std::string_view generator,
                            std::string_view arch, const std::string& name,
                            const PrepareOptions& options);

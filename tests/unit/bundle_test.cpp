@@ -13,7 +13,6 @@
 #include <utility>
 #include <vector>
 
-#include "bundle/manifest.h"
 #include "bundle_fixture.h"
 #include "error_of.h"
 #include "temporary_directory.h"
@@ -306,16 +305,4 @@ TEST_CASE("A kernel of another bundle is refused") {
     const Bundle bundle = open_in_memory(encode_bundle("0.1.0", "13.0.88", {}));
     BundleKernel kernel = fake_kernel("first", "sm_80");
     CHECK(error_of([&] { bundle.cubin(kernel); }).code() == ErrorCode::kInvalidArgument);
-}
-
-TEST_CASE("Architectures are a number and at most one letter") {
-    CHECK(parse_architecture("sm_90a").number == 90);
-    CHECK(parse_architecture("sm_90a").suffix == "a");
-    CHECK(parse_architecture("sm_100f").number == 100);
-    CHECK(parse_architecture("sm_80").suffix.empty());
-    for (const char* bad : {"", "sm_", "sm_8", "sm_08", "sm_90A", "sm_90aa", "sm_90-", "compute_90",
-                            "sm_12345", "sm_a", "sm_90 "}) {
-        CAPTURE(bad);
-        CHECK(parse_architecture(bad).number == 0);
-    }
 }

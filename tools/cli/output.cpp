@@ -53,6 +53,7 @@ ExitCode exit_code(ErrorCode code) {
         case ErrorCode::kNoDevice:
         case ErrorCode::kNoNvrtc:
         case ErrorCode::kNoHostCompiler:
+        case ErrorCode::kNotBuilt:
         case ErrorCode::kLaunchFailed:
             return kNoDeviceOrTool;
         case ErrorCode::kVerificationFailed:

@@ -65,4 +65,9 @@ class Bundle {
     std::shared_ptr<const Contents> contents_;
 };
 
+// The bundles linked into the program and its libraries, in the order they are searched. One of a
+// library that can be unloaded is good for as long as the library is. Throws Error(kInvalidInput)
+// when one is damaged.
+std::vector<Bundle> linked_bundles();
+
 }  // namespace sagejit

@@ -20,7 +20,10 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "sagejit/bundle.h"
 #include "sagejit/generator/error.h"
 #include "sagejit/generator/plan.h"
 #include "sagejit/generator/spec.h"
@@ -83,7 +86,19 @@ struct Arguments {
 // 1/sqrt(head_dim).
 float default_logit_scale(int head_dim);
 
+// Where prepare may take a GPU's kernel from. Bundles come first, then the cache, then NVRTC.
+enum class PreparePolicy {
+    kJit,         // from all of them
+    kCacheOnly,   // not from NVRTC, which is opened only for the version that a cache key needs
+    kBundleOnly,  // from bundles; neither the cache nor NVRTC is touched
+};
+// "jit", "cache_only", "bundle_only".
+std::string_view to_string(PreparePolicy policy);
+
 struct PrepareOptions {
+    // Searched in this order, after the bundles that are linked into the program.
+    std::vector<Bundle> bundles;
+    PreparePolicy policy = PreparePolicy::kJit;
     // Where compiled kernels are kept; empty: $SAGEJIT_CACHE_DIR, else $XDG_CACHE_HOME/sagejit,
     // else ~/.cache/sagejit.
     std::filesystem::path cache_directory;
@@ -94,6 +109,7 @@ struct PrepareOptions {
 
 // What preparing a kernel did.
 struct PrepareReport {
+    std::string bundle;  // the origin of the bundle it was in; empty: in none
     bool from_cache = false;
     double compile_ms = 0;  // NVRTC, or the host compiler
     double load_ms = 0;     // from cache or compiler to a launchable kernel
@@ -135,11 +151,13 @@ class Kernel {
 // The sizes of a call, taken from its tensors. Throws Error(kInvalidArgument) where they disagree.
 Shape shape_of(const Arguments& arguments);
 
-// Plans, compiles (or finds in the cache) and loads. spec.target is honoured: on a GPU that cannot
-// run it this throws Error(kUnsupportedTarget). Code for a target runs on GPUs of the same major
-// compute capability and the same or a higher minor one. Throws as make_plan does;
-// Error(kNoDriver), Error(kNoNvrtc), Error(kNoHostCompiler) with the places searched;
-// Error(kCompileFailed) with the compiler's log. A cache that cannot be used is a warning on
+// Plans, finds the kernel in a bundle or the cache or compiles it, and loads. spec.target is
+// honoured: on a GPU that cannot run it this throws Error(kUnsupportedTarget). Code for a target
+// runs on GPUs of the same major compute capability and the same or a higher minor one. Throws as
+// make_plan does; Error(kNoDriver), Error(kNoNvrtc), Error(kNoHostCompiler) with the places
+// searched; Error(kCompileFailed) with the compiler's log; Error(kNotBuilt), with what the bundles
+// hold, where options.policy forbids compiling. Error(kInvalidArgument) for the host device with
+// another policy than kJit: bundles hold code for GPUs. A cache that cannot be used is a warning on
 // standard error, never an error.
 Kernel prepare(const Spec& spec, const Device& device, const PrepareOptions& options = {});
 

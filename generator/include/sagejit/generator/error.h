@@ -19,6 +19,7 @@ enum class ErrorCode {
     kNoNvrtc,            // libnvrtc could not be loaded
     kNoHostCompiler,     // no C++ compiler for the host device
     kNotPrepared,        // launch before prepare
+    kNotBuilt,           // compiling was not allowed, and nothing holds the kernel
     kLaunchFailed,       // the driver refused a launch, or a kernel faulted
     kIo,                 // a file could not be read or written
     kVerificationFailed,  // results are outside their bounds
