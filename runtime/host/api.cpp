@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "host/api_async.h"
 #include "host/machine.h"
 #include "host/sanitizers.h"
 
@@ -47,12 +48,14 @@ void store_shared(u32 address, const void* source, u32 bytes) {
     std::byte* destination = current_machine->shared(address, bytes, "store_shared");
     const KernelLine line(__builtin_return_address(0));
     note_write(destination, bytes);
+    current_machine->note_store(address);
     copy_bytes(destination, source, bytes);
 }
 
 void atomic_max_shared(u32 address, u32 value) {
     std::byte* word = current_machine->shared(address, 4, "atomic_max_shared");
     const KernelLine line(__builtin_return_address(0));
+    current_machine->note_store(address);
     atomic_max(reinterpret_cast<u32*>(word), value);
 }
 
@@ -233,6 +236,21 @@ const abi::HostApi host_api = {
     .mma_f16_f16 = mma_f16_f16,
     .shuffle_xor = shuffle_xor,
     .vote_any = vote_any,
+    .mbarrier_init = async_api::mbarrier_init,
+    .mbarrier_init_fence = async_api::mbarrier_init_fence,
+    .mbarrier_arrive = async_api::mbarrier_arrive,
+    .mbarrier_try_wait = async_api::mbarrier_try_wait,
+    .mbarrier_wait = async_api::mbarrier_wait,
+    .fence_async_shared = async_api::fence_async_shared,
+    .copy_bulk = async_api::copy_bulk,
+    .copy_tensor_4d = async_api::copy_tensor_4d,
+    .prefetch_tensor_map = async_api::prefetch_tensor_map,
+    .named_barrier = async_api::named_barrier,
+    .set_max_registers = async_api::set_max_registers,
+    .wgmma = async_api::wgmma,
+    .warpgroup_fence = async_api::warpgroup_fence,
+    .warpgroup_commit = async_api::warpgroup_commit,
+    .warpgroup_wait = async_api::warpgroup_wait,
     .exp2 = exp2,
     .log2 = log2,
     .fma = fma,

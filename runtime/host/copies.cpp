@@ -59,7 +59,12 @@ void Machine::wait_copies(u32 pending_groups) {
 }
 
 void Machine::land_some_copies() {
+    if (early_work_ != 0) {
+        land_some_bulk_copies();
+        execute_some_wgmma();
+    }
     Lane& self = lanes_[thread()];
+    if (self.early == 0) return;
     std::size_t kept = 0;
     for (const AsyncCopy& copy : self.copies) {
         if (copy.may_land_early && chance(4)) {
@@ -74,6 +79,7 @@ void Machine::land_some_copies() {
 
 void Machine::land(const AsyncCopy& copy) {
     std::byte* destination = arena_ + copy.address;
+    note_store(copy.address);
     const KernelLine line(copy.caller);
     note_read(copy.source, copy.source_bytes);
     note_write(destination, kCopyBytes);

@@ -34,6 +34,20 @@ std::string_view to_string(Wait wait) {
             return "wait at shuffle_xor";
         case Wait::kVoteAny:
             return "wait at vote_any";
+        case Wait::kMbarrier:
+            return "wait at an mbarrier";
+        case Wait::kNamedBarrier:
+            return "wait at a named barrier";
+        case Wait::kSetMaxRegisters:
+            return "wait at set_max_registers";
+        case Wait::kWgmma:
+            return "wait at wgmma";
+        case Wait::kWarpgroupFence:
+            return "wait at warpgroup_fence";
+        case Wait::kWarpgroupCommit:
+            return "wait at warpgroup_commit";
+        case Wait::kWarpgroupWait:
+            return "wait at warpgroup_wait";
         case Wait::kExit:
             return "have exited";
     }
@@ -66,6 +80,27 @@ std::string describe(const Warp& warp) {
     return text;
 }
 
+// "; mbarrier at 64: phase 3 lacks 1 of 2 arrivals and 512 bytes" for those that lanes wait at.
+std::string describe_mbarriers(const Machine& machine) {
+    std::string text;
+    for (int i = 0; i < machine.mbarriers().size(); ++i) {
+        int waiting = 0;
+        for (int j = 0; j < machine.warps() * kWarpLanes; ++j) {
+            const Warp& warp = machine.warp(j / kWarpLanes);
+            waiting += warp.waits[j % kWarpLanes] == Wait::kMbarrier &&
+                       warp.mbarrier_waits[j % kWarpLanes].barrier == i;
+        }
+        if (waiting == 0) continue;
+        const Mbarrier& barrier = machine.mbarriers()[i];
+        text += fmt::format(
+            "; mbarrier at {}, where {} lanes wait: phase {} lacks {} of {} "
+            "arrivals and {} bytes",
+            barrier.address, waiting, barrier.phase, barrier.pending, barrier.arrivals,
+            barrier.bytes);
+    }
+    return text;
+}
+
 std::string describe(const Machine& machine) {
     const Fault& fault = machine.fault();
     const int warp = fault.thread / kWarpLanes;
@@ -81,7 +116,7 @@ std::string describe(const Machine& machine) {
                 text +=
                     fmt::format("{} warp {}: {}", i == 0 ? ":" : ";", i, describe(machine.warp(i)));
             }
-            return text;
+            return text + describe_mbarriers(machine);
         }
         case Fault::Kind::kOutOfRange:
             return fmt::format("{}: {} bytes at shared address {} are outside the CTA's {} bytes",
@@ -90,6 +125,8 @@ std::string describe(const Machine& machine) {
         case Fault::Kind::kMisaligned:
             return fmt::format("{}: shared address {} is not aligned to its {} bytes",
                                fault.operation, fault.address, fault.bytes);
+        case Fault::Kind::kRule:
+            return fmt::format("{}({}): {}", fault.operation, fault.address, fault.rule);
         case Fault::Kind::kBadSize:
             return fmt::format("{}: {} bytes at shared address {} is no access size",
                                fault.operation, fault.bytes, fault.address);

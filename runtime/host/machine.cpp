@@ -29,6 +29,7 @@ Machine::Machine() : fibers_(run_lanes, this) {}
 Machine::~Machine() {
     unpoison(arena_, arena_bytes_);
     std::free(arena_);
+    std::free(stores_);
 }
 
 void Machine::run(const CtaJob& job) {
@@ -37,6 +38,7 @@ void Machine::run(const CtaJob& job) {
     prepare_shared();
     if (!fibers_.reserve(job.threads)) throw_no_memory();
     seed_schedule();
+    prepare_asynchronous_work();
     release_warps();
 
     current_machine = this;
@@ -58,7 +60,7 @@ void Machine::run_lanes(void* machine) {
         self.job_.kernel(*self.job_.call);
         self.lanes_[self.thread()].reset();
         release(self.end_tag_);
-        self.block(Wait::kExit);
+        self.exit_lane();
     }
 }
 
@@ -67,9 +69,15 @@ void Machine::prepare_shared() {
     unpoison(arena_, arena_bytes_);
     if (bytes > arena_bytes_) {
         std::free(arena_);
+        std::free(stores_);
         arena_bytes_ = (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
         arena_ = static_cast<std::byte*>(std::aligned_alloc(kArenaAlignment, arena_bytes_));
-        if (arena_ == nullptr) {
+        stores_ = static_cast<u32*>(std::calloc(arena_bytes_ / kStoreGrain, sizeof(u32)));
+        if (arena_ == nullptr || stores_ == nullptr) {
+            std::free(arena_);
+            std::free(stores_);
+            arena_ = nullptr;
+            stores_ = nullptr;
             arena_bytes_ = 0;
             throw_no_memory();
         }
@@ -81,14 +89,33 @@ void Machine::prepare_shared() {
 
 void Machine::seed_schedule() {
     random_state_ = 0;
-    landing_ = Landing::kAtWait;
+    landing_ = bulk_landing_ = wgmma_landing_ = Landing::kAtWait;
     if (job_.seed == 0) return;
     random_state_ = mix(job_.seed ^ mix(job_.cta)) | 1;
-    if (chance(2)) {
-        landing_ = Landing::kAnyTime;
-    } else if (chance(2)) {
-        landing_ = Landing::kAtIssue;
+    landing_ = random_landing();
+    bulk_landing_ = random_landing();
+    wgmma_landing_ = random_landing();
+}
+
+Landing Machine::random_landing() {
+    if (chance(2)) return Landing::kAnyTime;
+    return chance(2) ? Landing::kAtIssue : Landing::kAtWait;
+}
+
+// As a CTA finds it that follows another on this machine.
+void Machine::prepare_asynchronous_work() {
+    ++fences_;
+    mbarriers_.clear();
+    bulk_copies_.clear();
+    for (NamedBarrier& barrier : named_barriers_) {
+        barrier.threads = barrier.arrived = barrier.waiting = 0;
     }
+    for (const std::unique_ptr<Warpgroup>& group : warpgroups_) {
+        if (group) group->clear();
+    }
+    for (int i = 0; i < warps(); ++i) warps_[i].registers = warps_[i].register_changes = 0;
+    early_work_ = idle_polls_ = 0;
+    at_cta_barrier_ = exited_warps_ = 0;
 }
 
 void Machine::release_warps() {
@@ -96,11 +123,18 @@ void Machine::release_warps() {
     ready_warps_ = kAllLanes >> (kMaxWarps - warps());
 }
 
-// The warp of the running lane has nothing left to run: does all of it wait for the same?
-void Machine::check_converged(Wait wait) {
-    u32 others = 0;
-    for (const Wait each : warp().waits) others += each != wait;
-    if (others != 0) fail({.kind = Fault::Kind::kDiverged});
+// The warp of the running lane has nothing left to run: does all of it wait for the same? Where it
+// does not, a lane that is woken may bring the others together; with no such lane nothing will.
+bool Machine::has_converged(Wait wait) {
+    u32 others = 0, sleepers = 0;
+    for (const Wait each : warp().waits) {
+        others += each != wait;
+        sleepers += each == Wait::kMbarrier;
+    }
+    if (others == 0) return true;
+    if (sleepers == 0) fail({.kind = Fault::Kind::kDiverged});
+    sleep_warp();
+    return false;
 }
 
 void Machine::complete() {
@@ -123,30 +157,96 @@ void Machine::cta_barrier() {
     char& tag = barrier_tags_[barriers_ % 2];
     land_early_copies();
     release(tag);
-    block(Wait::kCtaBarrier);
+    if (suspend(Wait::kCtaBarrier)) {
+        if (++at_cta_barrier_ == warps()) {
+            at_cta_barrier_ = 0;
+            idle_polls_ = 0;
+            ++barriers_;
+            release_warps();
+            resume_any_warp();
+        } else {
+            sleep_warp();
+        }
+    }
     acquire(tag);
 }
 
-// Waits for every warp of the CTA.
-void Machine::block(Wait wait) {
-    if (!suspend(wait)) return;
+// Ends the running thread. Returns when the fiber gets another.
+void Machine::exit_lane() {
+    if (!suspend(Wait::kExit)) return;
+    const int index = thread() / kWarpLanes;
+    const std::unique_ptr<Warpgroup>& group = warpgroups_[index / kGroupWarps];
+    if (group && group->has_in_flight(index % kGroupWarps)) {
+        fail_rule("wgmma", 0, "a warp exits without waiting for it");
+    }
+    if (++exited_warps_ < warps()) {
+        sleep_warp();
+        return;
+    }
+    if (!bulk_copies_.empty()) {
+        fail_rule(bulk_copies_[0].operation, bulk_copies_[0].address,
+                  "the CTA exits without waiting for it");
+    }
+    check_registers();
+    fibers_.switch_to(FiberSet::kOutside);
+}
+
+void Machine::sleep_lane(Wait wait) {
+    Warp& self = warp();
+    self.waits[lane()] = wait;
+    self.ready &= ~(1u << lane());
+    if (self.ready != 0) {
+        resume_lane(thread() / kWarpLanes, static_cast<u32>(lane()) + 1);
+    } else {
+        sleep_warp();
+    }
+}
+
+void Machine::sleep_warp() {
     ready_warps_ &= ~(1u << (thread() / kWarpLanes));
-    if (ready_warps_ == 0) {
-        for (int i = 0; i < warps(); ++i) {
-            if (warps_[i].waits[0] != wait) fail({.kind = Fault::Kind::kStuck});
-        }
-        if (wait == Wait::kExit) {
-            fibers_.switch_to(FiberSet::kOutside);
-            return;
-        }
-        ++barriers_;
-        release_warps();
+    while (ready_warps_ == 0) {
+        if (!complete_asynchronous_work()) fail({.kind = Fault::Kind::kStuck});
     }
     resume_any_warp();
 }
 
+// Completes what nobody has to wait for any longer, nothing else being left to run. wgmma are not
+// among it: the warps that wait for them execute them.
+bool Machine::complete_asynchronous_work() {
+    if (bulk_copies_.empty()) return wake_pollers();
+    const u32 count = static_cast<u32>(bulk_copies_.size());
+    land_bulk_copy(static_cast<int>(is_random() ? random() % count : 0));
+    return true;
+}
+
+void Machine::wake_lane(int warp, int lane) {
+    warps_[warp].ready |= 1u << lane;
+    ready_warps_ |= 1u << warp;
+}
+
+void Machine::wake_warp(int warp) {
+    warps_[warp].ready = kAllLanes;
+    ready_warps_ |= 1u << warp;
+}
+
 void Machine::resume_any_warp() {
     resume_lane(next_set(ready_warps_, is_random() ? random() : 0), 0);
+}
+
+std::byte* Machine::shared_range(u32 address, u32 bytes, u32 alignment, const char* operation) {
+    if (u64{address} + bytes > static_cast<u64>(job_.shared_bytes)) {
+        fail({.kind = Fault::Kind::kOutOfRange,
+              .operation = operation,
+              .address = address,
+              .bytes = bytes});
+    }
+    if (address % alignment != 0) {
+        fail({.kind = Fault::Kind::kMisaligned,
+              .operation = operation,
+              .address = address,
+              .bytes = alignment});
+    }
+    return arena_ + address;
 }
 
 void Machine::fail(Fault fault) {

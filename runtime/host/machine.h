@@ -1,9 +1,10 @@
 // The machine that executes one CTA: its threads as fibers, its shared memory, its warps and their
 // collectives, its asynchronous copies.
 //
-// A lane runs until it waits for its warp (a collective), for its CTA (a barrier), or exits. When
-// the last lane of a warp arrives at a collective, that lane executes it. Whenever nothing can
-// run, lanes that wait for different things will wait forever, which is a fault and never a hang.
+// A lane runs until it waits for its warp (a collective), for its CTA or other warps (a barrier),
+// for asynchronous work (an mbarrier, a wgmma), or exits. When the last lane of a warp arrives at a
+// collective, that lane executes it. When nothing can run, asynchronous work completes; when none
+// is left either, lanes wait forever, which is a fault and never a hang.
 #pragma once
 
 #include <array>
@@ -13,9 +14,12 @@
 #include <vector>
 
 #include "call.h"
+#include "host/bulk_copies.h"
 #include "host/fibers.h"
 #include "host/fragments.h"
 #include "host/grid.h"
+#include "host/mbarrier.h"
+#include "host/wgmma.h"
 
 namespace sagejit::host {
 
@@ -32,6 +36,9 @@ struct CtaJob {
     u64 seed = 0;          // of the randomised schedule; 0 is the plain order
 };
 
+// When asynchronous work completes.
+enum class Landing : u8 { kAtWait, kAtIssue, kAnyTime };
+
 // What a lane waits for that cannot go on.
 enum class Wait : u8 {
     kNothing,
@@ -45,17 +52,25 @@ enum class Wait : u8 {
     kMmaF16F16,
     kShuffleXor,
     kVoteAny,
+    kMbarrier,
+    kNamedBarrier,
+    kSetMaxRegisters,
+    kWgmma,
+    kWarpgroupFence,
+    kWarpgroupCommit,
+    kWarpgroupWait,
     kExit,  // has returned from the kernel
 };
 
 // Why a CTA cannot go on.
 struct Fault {
-    enum class Kind { kNone, kDiverged, kStuck, kOutOfRange, kMisaligned, kBadSize };
+    enum class Kind { kNone, kDiverged, kStuck, kOutOfRange, kMisaligned, kBadSize, kRule };
     Kind kind = Kind::kNone;
     const char* operation = "";  // of the kernel, with the address and size it gave
     u32 address = 0;
     u32 bytes = 0;
-    int thread = 0;  // that noticed
+    const char* rule = "";  // that was broken
+    int thread = 0;         // that noticed
 };
 
 struct Warp {
@@ -69,6 +84,10 @@ struct Warp {
     u32 words[kWarpLanes][4] = {};
     u32 results[kWarpLanes][4] = {};
     Operands operands{};
+    std::array<MbarrierWait, kWarpLanes> mbarrier_waits{};
+    abi::WgmmaOperation wgmma[kWarpLanes] = {};
+    u32 registers = 0;         // per thread, as last set; 0: never
+    u32 register_changes = 0;  // how often
 };
 
 // A copy to shared memory that has been issued and not completed.
@@ -113,6 +132,7 @@ class Machine {
     int warps() const { return job_.threads / kWarpLanes; }
     Warp& warp() { return warps_[thread() / kWarpLanes]; }
     const Warp& warp(int index) const { return warps_[index]; }
+    const MbarrierSet& mbarriers() const { return mbarriers_; }
 
     // Suspends the running lane until its whole warp waits for the same. Returns true, at once, to
     // the lane that came last, which executes the collective and calls complete; false to the
@@ -133,45 +153,126 @@ class Machine {
     void commit_copies() { ++lanes_[thread()].groups; }
     void wait_copies(u32 pending_groups);
 
+    // mbarriers (mbarrier.cpp). An address that is none is a fault.
+    // caller: the kernel's line, as a return address.
+    void init_mbarrier(u32 address, u32 arrivals, void* caller);
+    void show_mbarriers() { mbarriers_.show(); }
+    void arrive_mbarrier(u32 address, u32 bytes, void* caller);
+    bool try_wait_mbarrier(u32 address, u32 parity, void* caller);
+    void wait_mbarrier(u32 address, u32 parity, void* caller);
+
+    // Bulk copies (bulk_copies.cpp), whose barrier is the shared address of an mbarrier.
+    void issue_bulk_copy(BulkCopy& copy, u32 alignment, u32 barrier);
+
+    // Stores to shared memory reach asynchronous copies and wgmma only after a fence.
+    void note_store(u32 address) { stores_[address / kStoreGrain] = fences_; }
+    void fence_stores() { ++fences_; }
+    bool is_unfenced(u32 address) const { return stores_[address / kStoreGrain] == fences_; }
+
+    // Collectives of a warp that involve others (warpgroup.cpp).
+    void named_barrier(u32 id, u32 threads, bool waits);
+    void set_max_registers(u32 count, bool up);
+    void issue_wgmma(const abi::WgmmaOperation& operation, void* caller);
+    void fence_warpgroup();
+    void commit_warpgroup();
+    void wait_warpgroup(u32 pending_groups);
+
+    // Ends the CTA. Does not return.
+    [[noreturn]] void fail(Fault fault);
+    [[noreturn]] void fail_rule(const char* operation, u32 address, const char* rule) {
+        fail(
+            {.kind = Fault::Kind::kRule, .operation = operation, .address = address, .rule = rule});
+    }
+    bool is_random() const { return random_state_ != 0; }
+    bool chance(u32 of) { return random() % of == 0; }
+    // Bytes of shared memory at an address, checked like shared(); any size, alignment a power of
+    // two.
+    std::byte* shared_range(u32 address, u32 bytes, u32 alignment, const char* operation);
+
   private:
-    // When asynchronous copies complete.
-    enum class Landing { kAtWait, kAtIssue, kAnyTime };
+    static constexpr u32 kStoreGrain = 16;  // bytes
+    static constexpr int kShadows = 16;
+    static constexpr int kNamedBarriers = 16;
+    // Fruitless polls after which no lane can be expected to go on.
+    static constexpr u32 kMaxIdlePolls = 10000;
 
     static void run_lanes(void* machine);
     void prepare_shared();
     void seed_schedule();
+    Landing random_landing();
+    void prepare_asynchronous_work();
     void release_warps();
-    bool is_random() const { return random_state_ != 0; }
     u32 random();
-    bool chance(u32 of) { return random() % of == 0; }
 
-    // Ends the CTA. Does not return.
-    [[noreturn]] void fail(Fault fault);
-    void check_converged(Wait wait);
+    bool has_converged(Wait wait);
     [[gnu::always_inline]] bool suspend(Wait wait);
-    void block(Wait wait);
+    // Suspends the running lane, or its whole warp after a collective, until it is woken.
+    void sleep_lane(Wait wait);
+    void sleep_warp();
+    void wake_lane(int warp, int lane);
+    void wake_warp(int warp);
+    void yield() { resume_any_warp(); }
+    bool complete_asynchronous_work();
+    bool wake_pollers();
+    void exit_lane();
+    void check_registers();
     [[gnu::always_inline]] void resume_lane(int warp, u32 first);
     void resume_any_warp();
     void land(const AsyncCopy& copy);
     void land_early_copies() {
-        if (lanes_[thread()].early != 0) land_some_copies();
+        if ((lanes_[thread()].early | early_work_) != 0) land_some_copies();
     }
     void land_some_copies();
+
+    Mbarrier& mbarrier_at(u32 address, const char* operation, void* caller);
+    void settle(Mbarrier& barrier);
+    bool sleep_at(Mbarrier& barrier, u32 parity, bool polls);
+
+    void land_some_bulk_copies();
+    void land_bulk_copy(int index);
+    void land_row(const BulkRow& row, u32 swizzle);
+
+    Warpgroup& warpgroup_of(int warp, const char* operation);
+    void check_wgmma(const Warp& warp);
+    void take_registers(Warpgroup& group, int member, WgmmaIssue& issue);
+    void give_registers(Accumulator& accumulator, int member);
+    void execute_wgmma(Warpgroup& group, WgmmaIssue& issue);
+    void execute_some_wgmma();
+    void read_operands(Warpgroup& group, const WgmmaIssue& issue);
+    const std::byte* operand_chunk(u32 address);
+    bool finish_wait(Warpgroup& group, int member);
+    void retire(Warpgroup& group, int member, u32 groups);
+    void finish_waits(Warpgroup& group, int first_warp);
 
     CtaJob job_;
     Fault fault_;
     u32 ready_warps_ = 0;  // with a lane that can run
     u64 random_state_ = 0;
     Landing landing_ = Landing::kAtWait;
+    Landing bulk_landing_ = Landing::kAtWait;
+    Landing wgmma_landing_ = Landing::kAtWait;
+    u32 early_work_ = 0;      // bulk copies that may land early
+    u32 idle_polls_ = 0;      // since something happened
+    int at_cta_barrier_ = 0;  // warps
+    int exited_warps_ = 0;
     u32 barriers_ = 0;                    // CTA barriers completed
     std::array<char, 2> barrier_tags_{};  // of this one and the next
     char start_tag_ = 0;
     char end_tag_ = 0;
     std::byte* arena_ = nullptr;  // shared memory
     std::size_t arena_bytes_ = 0;
+    u32* stores_ = nullptr;  // fences_ at the last store to each grain of the arena
+    u32 fences_ = 1;
     FiberSet fibers_;
     std::array<Warp, kMaxWarps> warps_;
     std::array<Lane, kMaxThreads> lanes_;
+    MbarrierSet mbarriers_;
+    std::vector<BulkCopy> bulk_copies_;  // in flight
+    std::array<ShadowThread, kShadows> shadows_;
+    std::array<char, kShadows> shadow_tags_{};
+    u32 next_shadow_ = 0;
+    std::array<NamedBarrier, kNamedBarriers> named_barriers_;
+    std::array<std::unique_ptr<Warpgroup>, kMaxWarps / kGroupWarps> warpgroups_;
 };
 
 // The machine that runs the calling fiber.
@@ -199,8 +300,7 @@ inline bool Machine::suspend(Wait wait) {
         resume_lane(thread() / kWarpLanes, static_cast<u32>(lane()) + 1);
         return false;
     }
-    check_converged(wait);
-    return true;
+    return has_converged(wait);
 }
 
 // Resumes a lane that can run: the first at or after lane `first`, cyclically, or any at random.

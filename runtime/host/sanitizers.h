@@ -72,6 +72,53 @@ inline void note_write(void* address, std::size_t bytes) {
     if constexpr (kThreadSanitizer) __tsan_write_range(address, bytes);
 }
 
+// A thread that only ThreadSanitizer sees: hardware that works beside the CUDA threads.
+class ShadowThread {
+  public:
+    ShadowThread() = default;
+    ~ShadowThread() {
+        if constexpr (kThreadSanitizer) {
+            if (fiber_ != nullptr) __tsan_destroy_fiber(fiber_);
+        }
+    }
+    ShadowThread(const ShadowThread&) = delete;
+    ShadowThread& operator=(const ShadowThread&) = delete;
+
+    // What was released to the tag happens before what this thread does.
+    void acquire_from(char& tag);
+
+  private:
+    friend class ShadowScope;
+    void* fiber_ = nullptr;
+};
+
+// Accesses and releases made while this object lives are the shadow's. No fiber may switch then.
+class ShadowScope {
+  public:
+    explicit ShadowScope(ShadowThread& shadow) {
+        if constexpr (kThreadSanitizer) {
+            if (shadow.fiber_ == nullptr) shadow.fiber_ = __tsan_create_fiber(0);
+            caller_ = __tsan_get_current_fiber();
+            __tsan_switch_to_fiber(shadow.fiber_, kNoSynchronisation);
+        }
+    }
+    ~ShadowScope() {
+        if constexpr (kThreadSanitizer) __tsan_switch_to_fiber(caller_, kNoSynchronisation);
+    }
+    ShadowScope(const ShadowScope&) = delete;
+    ShadowScope& operator=(const ShadowScope&) = delete;
+
+  private:
+    void* caller_ = nullptr;
+};
+
+inline void ShadowThread::acquire_from(char& tag) {
+    if constexpr (kThreadSanitizer) {
+        const ShadowScope scope(*this);
+        acquire(tag);
+    }
+}
+
 // Memory that a kernel must not touch, and may touch again.
 inline void poison(const void* address, std::size_t bytes) {
     if constexpr (kAddressSanitizer) __asan_poison_memory_region(address, bytes);

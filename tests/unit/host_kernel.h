@@ -40,12 +40,14 @@ class TestKernels {
         int threads = 32;
         int shared_bytes = 1024;
         uint64_t seed = 0;
+        const sagejit::abi::TensorMap* map = nullptr;  // call.v_map
     };
     void run(const std::string& name, const void* input, void* output,
              const Geometry& geometry) const {
         sagejit::abi::Call call{};
         call.q.data = const_cast<void*>(input);
         call.o.data = output;
+        if (geometry.map != nullptr) call.v_map = *geometry.map;
         module_.run(name, call, geometry.ctas, geometry.threads, geometry.shared_bytes,
                     geometry.seed);
     }
