@@ -80,6 +80,9 @@ void Machine::issue_bulk_copy(BulkCopy& copy, u32 alignment, u32 barrier_address
     if (!barrier.shown) {
         fail_rule(copy.operation, barrier_address, "mbarrier_init_fence is missing after its init");
     }
+    if (bulk_copies_.size() == kMostBulkCopies) {
+        fail_rule(copy.operation, copy.address, "more than 1024 are in flight");
+    }
     touch(copy);
     copy.barrier = static_cast<u32>(mbarriers_.index_of(barrier));
     copy.shadow = next_shadow_++ % kShadows;

@@ -24,7 +24,10 @@ u64 mix(u64 value) {
 
 constinit thread_local Machine* current_machine = nullptr;
 
-Machine::Machine() : fibers_(run_lanes, this) {}
+Machine::Machine() : fibers_(run_lanes, this) {
+    // Lanes of any thread of ThreadSanitizer use the list: it must not grow.
+    bulk_copies_.reserve(kMostBulkCopies);
+}
 
 Machine::~Machine() {
     unpoison(arena_, arena_bytes_);
@@ -48,8 +51,18 @@ void Machine::run(const CtaJob& job) {
     current_machine = nullptr;
     const bool faulted = fault_.kind != Fault::Kind::kNone;
     if (faulted) fibers_.release_all(end_tag_);  // they stopped wherever they were
+    release_shadows();
     acquire(end_tag_);
     if (faulted) throw_fault(*this);
+}
+
+// Asynchronous work that nobody waited for ends with the CTA too.
+void Machine::release_shadows() {
+    if (!kThreadSanitizer) return;
+    for (ShadowThread& shadow : shadows_) shadow.release_to(end_tag_);
+    for (const std::unique_ptr<Warpgroup>& group : warpgroups_) {
+        if (group) group->shadow.release_to(end_tag_);
+    }
 }
 
 // What every fiber runs: one thread of a CTA after another.

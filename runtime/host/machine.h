@@ -192,6 +192,7 @@ class Machine {
   private:
     static constexpr u32 kStoreGrain = 16;  // bytes
     static constexpr int kShadows = 16;
+    static constexpr std::size_t kMostBulkCopies = 1024;
     static constexpr int kNamedBarriers = 16;
     // Fruitless polls after which no lane can be expected to go on.
     static constexpr u32 kMaxIdlePolls = 10000;
@@ -201,6 +202,7 @@ class Machine {
     void seed_schedule();
     Landing random_landing();
     void prepare_asynchronous_work();
+    void release_shadows();
     void release_warps();
     u32 random();
 

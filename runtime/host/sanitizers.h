@@ -86,6 +86,8 @@ class ShadowThread {
 
     // What was released to the tag happens before what this thread does.
     void acquire_from(char& tag);
+    // What this thread did happens before what others do after acquire(tag).
+    void release_to(char& tag);
 
   private:
     friend class ShadowScope;
@@ -116,6 +118,14 @@ inline void ShadowThread::acquire_from(char& tag) {
     if constexpr (kThreadSanitizer) {
         const ShadowScope scope(*this);
         acquire(tag);
+    }
+}
+
+inline void ShadowThread::release_to(char& tag) {
+    if constexpr (kThreadSanitizer) {
+        if (fiber_ == nullptr) return;
+        const ShadowScope scope(*this);
+        release(tag);
     }
 }
 

@@ -135,7 +135,9 @@ void Machine::issue_wgmma(const abi::WgmmaOperation& operation, void* caller) {
     check_wgmma(self);
     if (!group.has_fenced[member]) fail_rule(kName, 0, "warpgroup_fence is missing before it");
 
-    WgmmaIssue& issue = group.next_issue(member);
+    WgmmaIssue* const next = group.next_issue(member);
+    if (next == nullptr) fail_rule(kName, 0, "more than 1024 are in flight");
+    WgmmaIssue& issue = *next;
     if (issue.issued == 0) {
         issue.operation = self.wgmma[0];
         issue.caller = caller;

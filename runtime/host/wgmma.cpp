@@ -4,6 +4,12 @@
 
 namespace sagejit::host {
 
+Warpgroup::Warpgroup() {
+    accumulators.reserve(kMostAccumulators);
+    issues.reserve(kMostIssues);
+    spare.reserve(kMostIssues);
+}
+
 void Warpgroup::clear() {
     for (std::unique_ptr<WgmmaIssue>& issue : issues) spare.push_back(std::move(issue));
     issues.clear();
@@ -35,10 +41,11 @@ Accumulator* Warpgroup::accumulator_for(int member, const abi::WgmmaOperation& o
         if ((each->in_flight >> member & 1) != 0 && overlaps) return nullptr;
         if (each->in_flight == 0) free = each.get();
     }
-    if (free == nullptr || accumulators.size() < kMostAccumulators) {
+    if (accumulators.size() < kMostAccumulators) {
         accumulators.push_back(std::make_unique<Accumulator>());
         free = accumulators.back().get();
     }
+    if (free == nullptr) return nullptr;
     free->n = operation.n;
     free->given_back = 0;
     for (auto& member_registers : free->registers) {
@@ -47,16 +54,17 @@ Accumulator* Warpgroup::accumulator_for(int member, const abi::WgmmaOperation& o
     return free;
 }
 
-WgmmaIssue& Warpgroup::next_issue(int member) {
+WgmmaIssue* Warpgroup::next_issue(int member) {
     const std::size_t index = issued[member] - retired;
-    if (index < issues.size()) return *issues[index];
+    if (index < issues.size()) return issues[index].get();
+    if (issues.size() == kMostIssues) return nullptr;
     if (spare.empty()) spare.push_back(std::make_unique<WgmmaIssue>());
     issues.push_back(std::move(spare.back()));
     spare.pop_back();
-    WgmmaIssue& issue = *issues.back();
-    issue.accumulator = nullptr;
-    issue.issued = issue.retired = 0;
-    issue.executed = false;
+    WgmmaIssue* const issue = issues.back().get();
+    issue->accumulator = nullptr;
+    issue->issued = issue->retired = 0;
+    issue->executed = false;
     return issue;
 }
 

@@ -45,6 +45,7 @@ struct WgmmaIssue {
 // What the four warps of a warpgroup have in flight.
 struct Warpgroup {
     static constexpr std::size_t kMostAccumulators = 32;
+    static constexpr std::size_t kMostIssues = 1024;
 
     std::vector<std::unique_ptr<Accumulator>> accumulators;
     std::vector<std::unique_ptr<WgmmaIssue>> issues;  // in order; those all members retired leave
@@ -61,14 +62,18 @@ struct Warpgroup {
     std::array<char, kGroupTags> group_tags{};  // of four groups in a row
     OperandTiles tiles;
 
+    // Lanes of any thread of ThreadSanitizer use the lists: they must not grow.
+    Warpgroup();
     // For the next CTA.
     void clear();
     // Whether a member has issued what it did not wait for.
     bool has_in_flight(int member) const;
-    // The accumulator of registers that start at d; null where a member uses them in another way.
+    // The accumulator of registers that start at d; null where a member uses them in another way,
+    // or too many are in flight.
     Accumulator* accumulator_for(int member, const abi::WgmmaOperation& operation);
     // The next wgmma of a member: one that others have issued, or a new one (accumulator null).
-    WgmmaIssue& next_issue(int member);
+    // Null when too many are in flight.
+    WgmmaIssue* next_issue(int member);
     // Drops what every member has retired.
     void drop_retired();
     bool can_execute(const WgmmaIssue& issue) const {
