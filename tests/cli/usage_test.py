@@ -7,7 +7,8 @@ import unittest
 
 from command_line import BAD_INPUT, OK, ROOT, SAGEJIT, SANITIZED, USAGE, TestCase, main, sagejit
 
-VERBS = ["emit", "plan", "compile", "make-input", "run", "verify", "bench", "doctor", "completion", "man"]
+VERBS = ["emit", "plan", "compile", "build", "bundle", "make-input", "run", "verify", "bench", "doctor"]
+VERBS += ["completion", "man"]
 
 
 class Usage(TestCase):

@@ -45,6 +45,8 @@ int parse_and_run(int argc, char** argv, bool json) {
     add_emit(line);
     add_plan(line);
     add_compile(line);
+    add_build(line);
+    add_bundle(line);
     add_make_input(line);
     add_run(line);
     add_verify(line);

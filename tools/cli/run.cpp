@@ -16,7 +16,8 @@ namespace sagejit::cli {
 namespace {
 
 struct Options {
-    std::string config, target, input, output, device;
+    std::string config, target, input, output, device, policy = "jit";
+    std::vector<std::string> bundles;
     std::optional<double> logit_scale;
     bool no_cache = false, json = false;
 };
@@ -66,8 +67,10 @@ std::string report_text(const Kernel& kernel, const InputFile& input, const Timi
     std::string text = fmt::format("device        {} ({})\n", device.text(), device.name());
     text += fmt::format("target        {}\n", kernel.plan().target.name);
     text += fmt::format("shape         {}\n", shape_text(input));
-    text += fmt::format("kernels       {}\n",
-                        kernel.report().from_cache ? "from the cache" : "compiled");
+    const PrepareReport& report = kernel.report();
+    text += fmt::format("kernels       {}\n", !report.bundle.empty() ? "from " + report.bundle
+                                              : report.from_cache    ? "from the cache"
+                                                                     : "compiled");
     const auto line = [&text](const char* stage, double milliseconds) {
         text += fmt::format("{:<14}{:.3f} ms\n", stage, milliseconds);
     };
@@ -79,6 +82,13 @@ std::string report_text(const Kernel& kernel, const InputFile& input, const Timi
     line("download", ms.download);
     line("write", ms.write);
     return text;
+}
+
+PreparePolicy policy_of(const std::string& text) {
+    for (const PreparePolicy policy : {PreparePolicy::kCacheOnly, PreparePolicy::kBundleOnly}) {
+        if (text == to_string(policy)) return policy;
+    }
+    return PreparePolicy::kJit;  // the only other word that is accepted
 }
 
 int run_run(const Options& options) {
@@ -94,6 +104,14 @@ int run_run(const Options& options) {
     const float logit_scale = logit_scale_or_default(options.logit_scale, config.spec);
     PrepareOptions prepare_options;
     prepare_options.use_cache = !options.no_cache;
+    prepare_options.policy = policy_of(options.policy);
+    if (device.is_host() && !options.bundles.empty()) {
+        throw Error(ErrorCode::kInvalidArgument, "bundles hold code for GPUs", "--bundle",
+                    "choose a GPU by --device, or leave the bundle out");
+    }
+    for (const std::string& file : options.bundles) {
+        prepare_options.bundles.push_back(Bundle::open(file));
+    }
     const Kernel kernel = prepare_config(config, device, prepare_options);
     ms.compile = kernel.report().compile_ms;
     ms.load = kernel.report().load_ms;
@@ -116,6 +134,7 @@ int run_run(const Options& options) {
                    {"logit_scale", logit_scale},
                    {"outputs", outputs_json(config, input)},
                    {"from_cache", kernel.report().from_cache},
+                   {"bundle", kernel.report().bundle},
                    {"milliseconds", timings_json(ms)}});
     print_json(fields);
     return kOk;
@@ -135,6 +154,11 @@ void add_run(CommandLine& line) {
     verb.device(options->device);
     verb.target(options->target, run_target_fallback());
     verb.logit_scale(options->logit_scale);
+    verb.texts("--bundle", options->bundles, "FILE",
+               "Look for the kernel in this bundle first; several may be given; GPUs only");
+    verb.hint("--bundle", {{}, ".sjb"});
+    verb.choice("--policy", options->policy, "POLICY", {"jit", "cache_only", "bundle_only"},
+                "Where the kernel may come from (default jit: from anywhere, compiled if need be)");
     verb.no_cache(options->no_cache);
     verb.json(options->json);
     verb.footer(

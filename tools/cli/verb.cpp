@@ -121,6 +121,13 @@ void Verb::target(std::string& name, const std::string& fallback) {
     hint("--target", {target_words(), {}});
 }
 
+void Verb::targets(std::vector<std::string>& names) {
+    texts("-t,--target", names, "ARCH",
+          fmt::format("GPU architectures; several may be given (default: each config's own):\n{}",
+                      fmt::join(target_words(), ", ")));
+    hint("--target", {target_words(), {}});
+}
+
 void Verb::device(std::string& value) {
     text("-d,--device", value, "DEVICE",
          "host or cuda:N (default: cuda:0 where there is a usable GPU, else host)");

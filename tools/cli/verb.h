@@ -38,6 +38,8 @@ class Verb {
     void inputs(std::vector<std::string>& files);
     // -t,--target ARCH; fallback: what is taken where neither it nor the config names one.
     void target(std::string& name, const std::string& fallback);
+    // -t,--target ARCH..., several.
+    void targets(std::vector<std::string>& names);
     void device(std::string& text);
     void logit_scale(std::optional<double>& value);
     void no_cache(bool& value);

@@ -8,6 +8,8 @@ namespace sagejit::cli {
 void add_emit(CommandLine& line);
 void add_plan(CommandLine& line);
 void add_compile(CommandLine& line);
+void add_build(CommandLine& line);
+void add_bundle(CommandLine& line);
 void add_make_input(CommandLine& line);
 void add_run(CommandLine& line);
 void add_verify(CommandLine& line);

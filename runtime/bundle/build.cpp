@@ -1,0 +1,173 @@
+#include "bundle/build.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "bundle/build_answer.h"
+#include "bundle/describe.h"
+#include "bundle/workers.h"
+#include "bundle/write.h"
+#include "nvrtc_api.h"
+#include "obtain_cubin.h"
+#include "sagejit/generator/source.h"
+
+namespace sagejit {
+namespace {
+
+// A request with what was decided about it.
+struct Job {
+    const BuildRequest* request;
+    Plan plan;
+    Source source;
+    std::optional<BuildAnswer> answer;
+};
+
+class Builder {
+  public:
+    Builder(std::span<const BuildRequest> requests, const BuildOptions& options,
+            const BuildReport& report)
+        : requests_(requests), options_(options), report_(report) {}
+
+    BuildResult run() {
+        plan_all();
+        if (!jobs_.empty()) compile_all();
+        collect();
+        return std::move(result_);
+    }
+
+  private:
+    void plan_all() {
+        std::map<std::pair<std::string, std::string>, std::string> known;
+        for (const BuildRequest& request : requests_) {
+            try {
+                const auto [first, is_new] = known.emplace(
+                    std::pair(spec_identity(request.spec), request.target), request.name);
+                if (!is_new) {
+                    result_.merged.push_back(fmt::format("{} for {} is the same kernel as {}",
+                                                         request.name, request.target,
+                                                         first->second));
+                    continue;
+                }
+                Plan plan = make_plan(request.spec, find_target(request.target));
+                Source source = emit(plan);
+                jobs_.push_back({&request, std::move(plan), std::move(source), std::nullopt});
+            } catch (const Error& error) {
+                failures_.emplace(&request,
+                                  Error(error.code(), error.message(),
+                                        request.where + ": " + error.where(), error.fix()));
+            }
+        }
+        total_ = jobs_.size() + failures_.size();
+        for (const auto& [request, error] : failures_) tell(*request, nullptr, &error);
+    }
+
+    // In a worker.
+    std::string compile(size_t index) const {
+        const Job& job = jobs_[index];
+        BuildAnswer answer;
+        try {
+            PrepareOptions options;
+            options.use_cache = options_.use_cache;
+            options.cache_directory = options_.cache_directory;
+            const ObtainedCubin obtained =
+                obtain_cubin(job.source.text, generator_version(), job.plan.target.name,
+                             job.request->name, options);
+            const NvrtcInfo& nvrtc = nvrtc_api().info;
+            answer.cubin = *obtained.cubin;
+            answer.from_cache = obtained.from_cache;
+            answer.compile_ms = obtained.compile_ms;
+            answer.nvrtc = nvrtc.version();
+            answer.options = compile_options(nvrtc, job.plan.target.name);
+            answer.libraries = {nvrtc.path};
+            if (!nvrtc.builtins_path.empty()) answer.libraries.push_back(nvrtc.builtins_path);
+        } catch (const Error& error) {
+            answer.error = error;
+        } catch (const std::exception& error) {
+            answer.error = Error(ErrorCode::kInternal, error.what());
+        }
+        return encode_answer(answer);
+    }
+
+    void compile_all() {
+        const auto task = [this](size_t index) { return compile(index); };
+        run_workers(jobs_.size(), options_.processes, task, [this](const WorkerResult& result) {
+            Job& job = jobs_[result.job];
+            BuildAnswer answer;
+            if (result.crashed) {
+                answer.error = Error(ErrorCode::kCompileFailed,
+                                     "the process that compiled it " + result.answer,
+                                     job.request->name, "use fewer jobs if memory ran out");
+            } else {
+                answer = decode_answer(result.answer);
+            }
+            if (answer.error) {
+                failures_.emplace(job.request, *answer.error);
+                tell(*job.request, nullptr, &*answer.error);
+                return answer.error->code() != ErrorCode::kNoNvrtc;
+            }
+            job.answer = std::move(answer);
+            const BuildStep step = step_of(job);
+            tell(*job.request, &step, nullptr);
+            return true;
+        });
+    }
+
+    BuildStep step_of(const Job& job) const {
+        const BuildAnswer& answer = *job.answer;
+        return {describe_kernel(job.request->name, job.request->spec, job.plan, job.source,
+                                answer.cubin.entries, answer.options),
+                answer.from_cache, answer.compile_ms, answer.cubin.warnings};
+    }
+
+    void collect() {
+        for (const BuildRequest& request : requests_) {
+            if (const auto failed = failures_.find(&request); failed != failures_.end()) {
+                result_.failures.push_back({request.name, request.target, failed->second});
+            }
+        }
+        std::vector<BuiltKernel> built;
+        std::set<std::string> versions;
+        for (const Job& job : jobs_) {
+            if (!job.answer) continue;
+            result_.steps.push_back(step_of(job));
+            result_.steps.back().kernel.cubin_bytes = job.answer->cubin.bytes.size();
+            built.push_back({result_.steps.back().kernel, job.answer->cubin.bytes});
+            versions.insert(job.answer->nvrtc);
+            result_.nvrtc = job.answer->nvrtc;
+            result_.libraries = job.answer->libraries;
+        }
+        if (versions.size() > 1) {
+            throw Error(ErrorCode::kIo, "NVRTC was replaced while kernels were being compiled",
+                        result_.libraries.front(), "build again");
+        }
+        if (result_.failures.empty()) {
+            result_.bundle = encode_bundle(std::string(generator_id()), result_.nvrtc, built);
+        }
+    }
+
+    void tell(const BuildRequest& request, const BuildStep* step, const Error* failure) {
+        ++done_;
+        report_({done_, total_, &request, step, failure});
+    }
+
+    std::span<const BuildRequest> requests_;
+    const BuildOptions& options_;
+    const BuildReport& report_;
+    std::vector<Job> jobs_;
+    std::map<const BuildRequest*, Error> failures_;
+    BuildResult result_;
+    size_t done_ = 0, total_ = 0;
+};
+
+}  // namespace
+
+BuildResult build_bundle(std::span<const BuildRequest> requests, const BuildOptions& options,
+                         const BuildReport& report) {
+    return Builder(requests, options, report).run();
+}
+
+}  // namespace sagejit
