@@ -50,6 +50,9 @@ void Machine::arrive_mbarrier(u32 address, u32 bytes, void* caller) {
     constexpr const char* kName = "mbarrier_arrive";
     land_early_copies();
     Mbarrier& barrier = mbarrier_at(address, kName, caller);
+    if (barrier.pending == 0) {
+        fail_rule(kName, address, "every arrival of the phase has come, and its bytes have not");
+    }
     barrier.bytes += bytes;
     if (barrier.bytes > kMostBytes) fail_rule(kName, address, "2^20 bytes are expected or more");
     release(barrier.tags[barrier.phase % 2]);

@@ -186,6 +186,9 @@ extern "C" void broken(Call call) {
             if (warp < 2) host_api->mbarrier_wait(0, 0);
             if (warp >= 2) host_api->cta_barrier();
             break;
+        case 20:  // a third arrival while bytes are missing
+            if (thread() < 3) host_api->mbarrier_arrive(0, 16);
+            break;
     }
 }
 extern "C" void too_many_registers(Call) { host_api->set_max_registers(232, 1); }
@@ -264,6 +267,7 @@ TEST_CASE("broken rules of mbarriers are faults", "[host_machine][mbarrier]") {
     CHECK_THAT(fault_of(6), Contains("1 to 2^20 - 1 arrivals"));
     CHECK_THAT(fault_of(7), Contains("a parity is 0 or 1"));
     CHECK_THAT(fault_of(8), Contains("outside the CTA's 1024 bytes"));
+    CHECK_THAT(fault_of(20), Contains("mbarrier_arrive(0): every arrival of the phase has come"));
     if (!skips_races()) CHECK_THAT(fault_of(4), Contains("mbarrier_arrive(8): the mbarrier there"));
 }
 
