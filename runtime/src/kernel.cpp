@@ -14,6 +14,7 @@
 #include "sagejit/phases.h"
 #include "sagejit/sagejit.h"
 #include "target_rank.h"
+#include "tune/choose.h"
 
 namespace sagejit {
 
@@ -106,10 +107,12 @@ Kernel load_found(FoundKernel found, const Device& device) {
 }
 
 // search: what came of looking in the bundles, for the error where compiling is not allowed.
-Kernel make_kernel(const Plan& plan, const Device& device, const PrepareOptions& options,
+Kernel make_kernel(const ChosenPlan& chosen, const Device& device, const PrepareOptions& options,
                    const BundleSearch& search) {
+    const Plan& plan = chosen.plan;
     const Source source = emit(plan);
     PrepareReport report;
+    report.tuning = chosen.match;
     std::unique_ptr<Executor> executor;
     try {
         executor = device.is_host() ? make_host_executor(plan, source, options, report)
@@ -132,7 +135,12 @@ Kernel prepare(const Spec& spec, const Device& device, const PrepareOptions& opt
         search = search_bundles(spec, nullptr, device, options);
         if (search.found) return load_found(*std::move(search.found), device);
     }
-    return make_kernel(make_plan(spec, choose_target(spec, device)), device, options, search);
+    const Target& target = choose_target(spec, device);
+    const ChosenPlan chosen =
+        options.use_tuning
+            ? choose_plan(spec, target, device, options.shape, options.cache_directory)
+            : ChosenPlan{make_plan(spec, target), TuningMatch::kNone, std::nullopt};
+    return make_kernel(chosen, device, options, search);
 }
 
 Kernel prepare(const Plan& plan, const Device& device, const PrepareOptions& options) {
@@ -143,7 +151,7 @@ Kernel prepare(const Plan& plan, const Device& device, const PrepareOptions& opt
         search = search_bundles(plan.spec, &plan, device, options);
         if (search.found) return load_found(*std::move(search.found), device);
     }
-    return make_kernel(plan, device, options, search);
+    return make_kernel({plan, TuningMatch::kNone, std::nullopt}, device, options, search);
 }
 
 }  // namespace sagejit

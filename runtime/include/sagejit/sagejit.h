@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,7 @@
 #include "sagejit/generator/plan.h"
 #include "sagejit/generator/spec.h"
 #include "sagejit/generator/workspace.h"
+#include "sagejit/tuning.h"
 
 namespace sagejit {
 
@@ -103,6 +105,10 @@ struct PrepareOptions {
     // else ~/.cache/sagejit.
     std::filesystem::path cache_directory;
     bool use_cache = true;
+    // Sizes the kernel is mostly for. Tuning records (sagejit tune) for them, or for the nearest
+    // ones, decide its tiles; without sizes, those for the most work. It runs on any sizes.
+    std::optional<Shape> shape;
+    bool use_tuning = true;
     // Host device only: seed of the randomised schedule, 0 for the plain order.
     uint64_t host_seed = 0;
 };
@@ -110,6 +116,7 @@ struct PrepareOptions {
 // What preparing a kernel did.
 struct PrepareReport {
     std::string bundle;  // the origin of the bundle it was in; empty: in none
+    TuningMatch tuning = TuningMatch::kNone;  // what chose the plan
     bool from_cache = false;
     double compile_ms = 0;  // NVRTC, or the host compiler
     double load_ms = 0;     // from cache or compiler to a launchable kernel

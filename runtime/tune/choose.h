@@ -1,0 +1,37 @@
+// The plan that measurement recommends.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "sagejit/sagejit.h"
+#include "sagejit/tuning.h"
+#include "tune/record.h"
+
+namespace sagejit {
+
+// A device's name, multiprocessors and compute capability; for the host device the processor's
+// name, 0 and "host".
+TunedDevice describe_device(const Device& device);
+
+struct ChosenPlan {
+    Plan plan;
+    TuningMatch match = TuningMatch::kNone;
+    std::optional<TuningRecord> record;  // that recommends it
+};
+
+// Of all records the best for this request: measured, correct, naming a plan that candidates()
+// still offers. Same GPU and bucket, else same GPU and the nearest bucket, else another GPU of the
+// same compute capability; the later of two alike. Without a shape that of the most work counts as
+// nearest, and never as exact.
+ChosenPlan choose_plan(const Spec& spec, const Target& target, const TunedDevice& device,
+                       const std::optional<Shape>& shape, std::span<const TuningRecord> records);
+
+// The same from shipped records and those of the cache directory (empty: the default one), which
+// win. The host device and requests with nothing to choose get make_plan's.
+ChosenPlan choose_plan(const Spec& spec, const Target& target, const Device& device,
+                       const std::optional<Shape>& shape,
+                       const std::filesystem::path& cache_directory);
+
+}  // namespace sagejit

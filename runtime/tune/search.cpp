@@ -1,0 +1,133 @@
+#include "tune/search.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace sagejit {
+namespace {
+
+constexpr size_t kFinalists = 3;
+
+double half_spread(const SampleSummary& ms) { return (ms.q3 - ms.q1) / 2; }
+
+// Fast candidates first, but the default before all.
+std::vector<size_t> order_of(std::span<const double> predicted) {
+    std::vector<size_t> order(predicted.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    if (order.empty()) return order;
+    std::stable_sort(order.begin() + 1, order.end(),
+                     [&](size_t a, size_t b) { return predicted[a] < predicted[b]; });
+    return order;
+}
+
+class Race {
+  public:
+    Race(std::span<const double> predicted, const Measure& measure,
+         const std::function<bool()>& stop, const SearchOptions& options)
+        : predicted_(predicted), measure_(measure), stop_(stop), options_(options) {
+        result_.entries.resize(predicted.size());
+        for (size_t i = 0; i < predicted.size(); ++i) result_.entries[i].candidate = i;
+    }
+
+    SearchResult run() {
+        std::vector<size_t> active = prune(order_of(predicted_));
+        for (double ms = options_.first_ms; !active.empty(); ms *= 2) {
+            const bool last = active.size() <= kFinalists || ms >= options_.last_ms;
+            if (!measure_all(active, last ? options_.last_ms : ms)) break;
+            std::erase_if(active, [this](size_t i) { return !entry(i).ms; });
+            if (last) break;
+            active = better_half(std::move(active));
+        }
+        decide();
+        return std::move(result_);
+    }
+
+  private:
+    SearchEntry& entry(size_t candidate) { return result_.entries[candidate]; }
+    double median(size_t candidate) { return entry(candidate).ms->median; }
+
+    std::vector<size_t> prune(std::vector<size_t> order) {
+        if (options_.exhaustive || order.empty()) return order;
+        const double best = *std::min_element(predicted_.begin(), predicted_.end());
+        std::vector<size_t> kept;
+        for (size_t place = 0; place < order.size(); ++place) {
+            const size_t i = order[place];
+            const bool worth =
+                place < options_.keep_at_least || predicted_[i] <= options_.prune_ratio * best;
+            entry(i).pruned = !worth;
+            if (worth) kept.push_back(i);
+        }
+        return kept;
+    }
+
+    // False when told to stop.
+    bool measure_all(const std::vector<size_t>& active, double ms) {
+        for (const size_t i : active) {
+            if (stop_()) {
+                result_.complete = false;
+                return false;
+            }
+            entry(i).ms = measure_(i, ms);
+            entry(i).measured_ms = ms;
+        }
+        return true;
+    }
+
+    // Those no slower than the median candidate, or than the best within both spreads; and the
+    // default.
+    std::vector<size_t> better_half(std::vector<size_t> active) {
+        std::stable_sort(active.begin(), active.end(),
+                         [this](size_t a, size_t b) { return median(a) < median(b); });
+        const size_t half = std::max(kFinalists, (active.size() + 1) / 2);
+        const SampleSummary& best = *entry(active.front()).ms;
+        std::vector<size_t> kept;
+        for (size_t place = 0; place < active.size(); ++place) {
+            const size_t i = active[place];
+            const double doubt = half_spread(best) + half_spread(*entry(i).ms);
+            const bool close = median(i) - best.median <= doubt && place < 2 * half;
+            if (place < half || (close && kept.size() + 1 < active.size()) || i == 0) {
+                kept.push_back(i);
+            }
+        }
+        return kept;
+    }
+
+    void decide() {
+        double longest = 0;
+        for (const SearchEntry& each : result_.entries) {
+            if (each.ms) longest = std::max(longest, each.measured_ms);
+        }
+        // Of those measured longest; a stop in the middle of a round leaves some of them behind,
+        // so whoever was measured at least half as long counts too.
+        std::optional<size_t> best;
+        for (const SearchEntry& each : result_.entries) {
+            if (!each.ms || each.measured_ms * 2 < longest) continue;
+            if (!best || each.ms->median < median(*best)) best = each.candidate;
+        }
+        if (!best) return;
+        const SearchEntry& standard = entry(0);
+        if (standard.ms && standard.measured_ms * 2 >= longest) {
+            const double gain = standard.ms->median - median(*best);
+            const double doubt = std::max(options_.indifference * standard.ms->median,
+                                          half_spread(*entry(*best).ms));
+            if (gain <= doubt) best = 0;
+        }
+        result_.winner = best;
+        result_.noise = half_spread(*entry(*best).ms) / std::max(median(*best), 1e-12);
+    }
+
+    std::span<const double> predicted_;
+    const Measure& measure_;
+    const std::function<bool()>& stop_;
+    const SearchOptions& options_;
+    SearchResult result_;
+};
+
+}  // namespace
+
+SearchResult search(std::span<const double> predicted, const Measure& measure,
+                    const std::function<bool()>& stop, const SearchOptions& options) {
+    return Race(predicted, measure, stop, options).run();
+}
+
+}  // namespace sagejit
