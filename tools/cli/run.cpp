@@ -104,7 +104,7 @@ int run_run(const Options& options) {
     const float logit_scale = logit_scale_or_default(options.logit_scale, config.spec);
     PrepareOptions prepare_options;
     prepare_options.use_cache = !options.no_cache;
-<<<<<<< HEAD
+    prepare_options.shape = input.shape;
     prepare_options.policy = policy_of(options.policy);
     if (device.is_host() && !options.bundles.empty()) {
         throw Error(ErrorCode::kInvalidArgument, "bundles hold code for GPUs", "--bundle",
@@ -113,9 +113,6 @@ int run_run(const Options& options) {
     for (const std::string& file : options.bundles) {
         prepare_options.bundles.push_back(Bundle::open(file));
     }
-=======
-    prepare_options.shape = input.shape;
->>>>>>> 9126653 (runtime: Choose plans by tuning records, and model and search candidates)
     const Kernel kernel = prepare_config(config, device, prepare_options);
     ms.compile = kernel.report().compile_ms;
     ms.load = kernel.report().load_ms;
