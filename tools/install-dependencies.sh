@@ -97,6 +97,7 @@ has_boost_context() {
     has_header boost/context/detail/fcontext.hpp &&
         compgen -G '/usr/lib/*/libboost_context.a' > /dev/null
 }
+has_fuzzer() { compgen -G '/usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a' > /dev/null; }
 has_python_module() { /usr/bin/python3 -c "import $1" > /dev/null 2>&1; }
 
 # package, then how to tell that what it brings is here.
@@ -105,6 +106,8 @@ packages=(
     "ninja-build      has_command ninja"
     "g++              has_command g++"
     "ccache           has_command ccache"
+    "clang-14         has_command clang++-14"
+    "libclang-rt-14-dev has_fuzzer"
     "python3          test -x /usr/bin/python3"
     "python3-jsonschema has_python_module jsonschema"
     "libfmt-dev       has_header fmt/format.h"

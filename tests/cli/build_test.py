@@ -11,7 +11,18 @@ import signal
 import subprocess
 import time
 
-from command_line import BAD_INPUT, COMPILE, NO_DEVICE, ROOT, SAGEJIT, USAGE, TestCase, main, sagejit
+from command_line import (
+    BAD_INPUT,
+    COMPILE,
+    NO_DEVICE,
+    ROOT,
+    SAGEJIT,
+    USAGE,
+    Problem,
+    TestCase,
+    main,
+    sagejit,
+)
 
 STUB_NVRTC = os.environ["SAGEJIT_STUB_NVRTC"]
 
@@ -234,7 +245,7 @@ class Build(TestCase):
         self.assertFalse(self.output.exists())
 
     def test_with_the_real_nvrtc(self):
-        env = {"SAGEJIT_CACHE_DIR": os.environ.get("SAGEJIT_CACHE_DIR", str(self.path("cache")))}
+        env = {}
         result = sagejit("doctor", "--json", env=env)
         if not self.parse(result.stdout)["nvrtc"]["ok"]:
             self.skipTest("no NVRTC")
@@ -243,6 +254,66 @@ class Build(TestCase):
         self.assertGreater(attention["registers"], 32)
         self.assertEqual(attention["spill_store_bytes"], 0)
         self.assertEqual(self.succeed_json("bundle", "verify", self.output)["kernels"], 1)
+
+
+class RunFromBundle(TestCase):
+    """sagejit run with --bundle, on the stub driver, where NVRTC cannot be found."""
+
+    def setUp(self):
+        super().setUp()
+        self.bundle = self.path("kernels.sjb")
+        self.env = {"SAGEJIT_NVRTC": STUB_NVRTC, "SAGEJIT_CACHE_DIR": str(self.path("cache"))}
+        self.succeed(
+            "build", "--config", self.write_config(), "--target", "sm_90", "-o", self.bundle,
+            "--no-cache", env=self.env,
+        )
+        Problem().write(self.path("in"))
+        self.env |= {
+            "SAGEJIT_NVRTC": "/nonexistent/libnvrtc.so",
+            "SAGEJIT_LIBCUDA": os.environ["SAGEJIT_STUB_CUDA"],
+            "SAGEJIT_STUB_DEVICES": "9.0,8.0",
+        }
+        self.base = ("run", "--config", self.write_config(), "--input", self.path("in"))
+        self.base += ("--output", self.path("out"), "--bundle", self.bundle)
+
+    def test_no_nvrtc_is_needed(self):
+        for policy in ("jit", "bundle_only"):
+            value = self.succeed_json(
+                *self.base, "--policy", policy, "--device", "cuda:0", env=self.env
+            )
+            self.assertEqual(value["bundle"], str(self.bundle))
+            self.assertIs(value["from_cache"], False)
+            self.assertEqual(value["target"], "sm_90")
+            self.assertEqual(value["milliseconds"]["compile"], 0)
+        text = self.succeed(*self.base, "--device", "cuda:0", env=self.env).stdout
+        self.assertIn(f"from {self.bundle}", text)
+        self.assertFalse(self.path("cache").exists())
+
+    def test_not_in_the_bundle(self):
+        error = self.fail_with(
+            NO_DEVICE, *self.base, "--policy", "bundle_only", "--device", "cuda:1", env=self.env,
+            error="not_built",
+        )
+        self.assertIn("own for sm_90", error["message"])
+        self.assertIn("compute capability 8.0", error["message"])
+        # Where compiling is allowed, it is tried.
+        self.fail_with(NO_DEVICE, *self.base, "--device", "cuda:1", env=self.env, error="no_nvrtc")
+
+    def test_refused(self):
+        on_host = ("--device", "host")
+        self.fail_with(BAD_INPUT, *self.base, *on_host, error="invalid_argument", contains="GPUs")
+        without_bundle = self.base[:-2]
+        for policy in ("bundle_only", "cache_only"):
+            self.fail_with(
+                BAD_INPUT, *without_bundle, *on_host, "--policy", policy, error="invalid_argument"
+            )
+        self.fail_with(USAGE, *self.base, "--policy", "never", error="usage")
+        damaged = bytearray(self.bundle.read_bytes())
+        damaged[70] ^= 1
+        self.bundle.write_bytes(damaged)
+        self.fail_with(
+            BAD_INPUT, *self.base, "--device", "cuda:0", env=self.env, error="invalid_input"
+        )
 
 
 class Bundles(TestCase):

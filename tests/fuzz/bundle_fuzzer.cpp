@@ -1,10 +1,14 @@
 // libFuzzer: the reader of bundles, fed with anything. Each input is read twice: as it is, and with
 // the sizes and the checksum of its header made right, without which hardly any gets past them.
+// With SAGEJIT_MUTATE_HEADER_OF=FILE it mutates every byte of that bundle's header in every way
+// instead, and fails if any of them is accepted.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <span>
 #include <vector>
 
@@ -17,8 +21,9 @@ namespace {
 
 using namespace sagejit;
 
-// Everything a program may do with a bundle. Errors must be typed, and say the right thing.
-void use(std::span<const uint8_t> bytes) {
+// Everything a program may do with a bundle. Errors must be typed, and say the right thing. True
+// when it could be opened.
+bool use(std::span<const uint8_t> bytes) {
     try {
         const Bundle bundle = Bundle::from_memory(std::as_bytes(bytes), "fuzz");
         for (const BundleKernel& kernel : bundle.kernels()) {
@@ -34,8 +39,9 @@ void use(std::span<const uint8_t> bytes) {
                 }
             }
         }
+        return true;
     } catch (const Error& error) {
-        if (error.code() == ErrorCode::kInvalidInput && error.where() == "fuzz") return;
+        if (error.code() == ErrorCode::kInvalidInput && error.where() == "fuzz") return false;
         std::fprintf(stderr, "wrong error: %s\n", error.what());
         std::abort();
     }
@@ -52,7 +58,35 @@ std::vector<uint8_t> sealed(std::span<const uint8_t> bytes) {
     return result;
 }
 
+int mutate_header(const char* path) {
+    std::ifstream file(path, std::ios::binary);
+    std::vector<uint8_t> bytes{std::istreambuf_iterator<char>(file), {}};
+    if (!use(bytes)) {
+        std::fprintf(stderr, "%s is no bundle to begin with\n", path);
+        return 1;
+    }
+    size_t mutations = 0;
+    for (size_t i = 0; i < sizeof(BundleHeader); ++i) {
+        for (int change = 1; change < 256; ++change, ++mutations) {
+            bytes[i] ^= static_cast<uint8_t>(change);
+            if (use(bytes)) {
+                std::fprintf(stderr, "accepted with byte %zu of its header mutated\n", i);
+                return 1;
+            }
+            bytes[i] ^= static_cast<uint8_t>(change);
+        }
+    }
+    std::printf("%zu mutations, all refused\n", mutations);
+    return 0;
+}
+
 }  // namespace
+
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+    const char* path = std::getenv("SAGEJIT_MUTATE_HEADER_OF");
+    if (path != nullptr) std::exit(mutate_header(path));
+    return 0;
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     use({data, size});

@@ -18,33 +18,34 @@ if(NOT SAGEJIT_CLANG_FUZZES OR SAGEJIT_SANITIZE)
   return()
 endif()
 
+# One file with all of it, so that the headers they share are compiled once.
+set(fuzz_sources tests/fuzz/bundle_fuzzer.cpp runtime/bundle/bundle.cpp runtime/bundle/bytes.cpp
+    runtime/bundle/checksum.cpp runtime/bundle/describe.cpp runtime/bundle/layout.cpp
+    runtime/bundle/manifest.cpp runtime/src/cubin.cpp runtime/src/target_rank.cpp)
+list(TRANSFORM fuzz_sources REPLACE "(.+)" "#include \"\\1\"\n" OUTPUT_VARIABLE fuzz_includes)
+list(JOIN fuzz_includes "" fuzz_includes)
+set(fuzz_source ${CMAKE_CURRENT_BINARY_DIR}/fuzz/all.cpp)
+file(CONFIGURE OUTPUT ${fuzz_source} CONTENT "${fuzz_includes}")
 set(fuzz_flags -std=c++20 -O1 -g1 -fsanitize=fuzzer,address,undefined -fno-sanitize=vptr,function
     -fno-sanitize-recover=all -fno-omit-frame-pointer)
-set(fuzz_objects)
-foreach(source tests/fuzz/bundle_fuzzer.cpp runtime/bundle/bundle.cpp runtime/bundle/bytes.cpp
-               runtime/bundle/checksum.cpp runtime/bundle/describe.cpp runtime/bundle/layout.cpp
-               runtime/bundle/manifest.cpp runtime/src/cubin.cpp runtime/src/target_rank.cpp)
-  get_filename_component(name ${source} NAME_WE)
-  set(object ${CMAKE_CURRENT_BINARY_DIR}/fuzz/${name}.o)
-  add_custom_command(
-    OUTPUT ${object}
-    COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} ${SAGEJIT_CLANG} ${fuzz_flags} -DFMT_HEADER_ONLY
-            -I${PROJECT_SOURCE_DIR} -I${PROJECT_SOURCE_DIR}/runtime
-            -I${PROJECT_SOURCE_DIR}/runtime/src -I${PROJECT_SOURCE_DIR}/runtime/include
-            -I${PROJECT_SOURCE_DIR}/generator/include -MD -MF ${object}.d -MT ${object}
-            -c ${PROJECT_SOURCE_DIR}/${source} -o ${object}
-    DEPENDS ${PROJECT_SOURCE_DIR}/${source}
-    DEPFILE ${object}.d
-    COMMENT "Compiling ${source} for fuzzing"
-    VERBATIM)
-  list(APPEND fuzz_objects ${object})
-endforeach()
+set(fuzz_object ${CMAKE_CURRENT_BINARY_DIR}/fuzz/all.o)
+add_custom_command(
+  OUTPUT ${fuzz_object}
+  COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} ${SAGEJIT_CLANG} ${fuzz_flags} -DFMT_HEADER_ONLY
+          -I${PROJECT_SOURCE_DIR} -I${PROJECT_SOURCE_DIR}/runtime
+          -I${PROJECT_SOURCE_DIR}/runtime/src -I${PROJECT_SOURCE_DIR}/runtime/include
+          -I${PROJECT_SOURCE_DIR}/generator/include -MD -MF ${fuzz_object}.d -MT ${fuzz_object}
+          -c ${fuzz_source} -o ${fuzz_object}
+  DEPENDS ${fuzz_source}
+  DEPFILE ${fuzz_object}.d
+  COMMENT "Compiling the bundle reader for fuzzing"
+  VERBATIM)
 set(fuzzer ${CMAKE_CURRENT_BINARY_DIR}/fuzz/bundle_fuzzer)
 add_custom_command(
   OUTPUT ${fuzzer}
-  COMMAND ${SAGEJIT_CLANG} ${fuzz_flags} ${fuzz_objects} $<TARGET_FILE:sagejit_generator>
+  COMMAND ${SAGEJIT_CLANG} ${fuzz_flags} ${fuzz_object} $<TARGET_FILE:sagejit_generator>
           -o ${fuzzer}
-  DEPENDS ${fuzz_objects} sagejit_generator
+  DEPENDS ${fuzz_object} sagejit_generator
   VERBATIM)
 add_custom_target(bundle_fuzzer ALL DEPENDS ${fuzzer})
 
@@ -56,5 +57,10 @@ add_test(NAME "fuzz: bundles of any bytes are read or refused"
                  -max_len=16384 -print_final_stats=1
                  -artifact_prefix=${CMAKE_CURRENT_BINARY_DIR}/fuzz/
                  ${found} ${PROJECT_SOURCE_DIR}/tests/corpus/bundles)
-set_tests_properties("fuzz: bundles of any bytes are read or refused" PROPERTIES
+add_test(NAME "fuzz: a bundle with any byte of its header mutated is refused"
+         COMMAND ${fuzzer})
+set_tests_properties("fuzz: a bundle with any byte of its header mutated is refused" PROPERTIES
+  ENVIRONMENT SAGEJIT_MUTATE_HEADER_OF=${PROJECT_SOURCE_DIR}/tests/corpus/bundles/two-targets.sjb)
+set_tests_properties("fuzz: bundles of any bytes are read or refused"
+                     "fuzz: a bundle with any byte of its header mutated is refused" PROPERTIES
                      LABELS fuzz TIMEOUT 120)

@@ -9,12 +9,12 @@
 #include <memory>
 #include <span>
 
+#include "bundle_report.h"
 #include "config_file.h"
 #include "dependency_file.h"
 #include "output_path.h"
 #include "progress.h"
 #include "sagejit/generator/source.h"
-#include "table.h"
 #include "tensor/atomic_file.h"
 #include "verbs.h"
 
@@ -54,19 +54,6 @@ std::vector<BuildRequest> requests_of(const Options& options) {
     return requests;
 }
 
-Json entries_json(const BundleKernel& kernel) {
-    Json entries = Json::array();
-    for (const CubinEntry& entry : kernel.entries) {
-        entries.push_back({{"entry", entry.symbol},
-                           {"registers", entry.registers},
-                           {"stack_bytes", entry.stack_bytes},
-                           {"spill_store_bytes", entry.spill_store_bytes},
-                           {"spill_load_bytes", entry.spill_load_bytes},
-                           {"static_shared_bytes", entry.static_shared_bytes}});
-    }
-    return entries;
-}
-
 void report_json(const Options& options, const BuildResult& result) {
     Json kernels = Json::array();
     for (const BuildStep& step : result.steps) {
@@ -104,8 +91,8 @@ int report_failures(const Options& options, size_t requested, const BuildResult&
     }
     const std::string message = first.code() == ErrorCode::kNoNvrtc
                                     ? first.message()
-                                    : fmt::format("{} of {} kernels failed; nothing was written",
-                                                  result.failures.size(), requested);
+                                    : fmt::format("{} of {} failed; nothing was written",
+                                                  result.failures.size(), kernel_count(requested));
     const ExitCode exit = report_error(exit_code(first.code()), to_string(first.code()), message,
                                        options.output, first.fix(), false);
     if (options.json) {
@@ -158,8 +145,8 @@ int run_build(const Options& options) {
     if (options.json) {
         report_json(options, result);
     } else {
-        print(printable(fmt::format("{}: {} kernels, {} bytes, compiled by NVRTC {}\n",
-                                    options.output, result.steps.size(), result.bundle.size(),
+        print(printable(fmt::format("{}: {}, {} bytes, compiled by NVRTC {}\n", options.output,
+                                    kernel_count(result.steps.size()), result.bundle.size(),
                                     result.nvrtc)));
     }
     return kOk;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "bundle_report.h"
 #include "output.h"
 #include "sagejit/generator/source.h"
 #include "table.h"
@@ -20,15 +21,6 @@ struct Options {
 };
 
 Json kernel_json(const BundleKernel& kernel) {
-    Json entries = Json::array();
-    for (const CubinEntry& entry : kernel.entries) {
-        entries.push_back({{"entry", entry.symbol},
-                           {"registers", entry.registers},
-                           {"stack_bytes", entry.stack_bytes},
-                           {"spill_store_bytes", entry.spill_store_bytes},
-                           {"spill_load_bytes", entry.spill_load_bytes},
-                           {"static_shared_bytes", entry.static_shared_bytes}});
-    }
     return {{"config", kernel.name},
             {"target", kernel.target},
             {"hash", kernel.source_hash},
@@ -36,7 +28,7 @@ Json kernel_json(const BundleKernel& kernel) {
             {"spec", Json::parse(kernel.asked)},
             {"plan", Json::parse(kernel.plan)},
             {"options", kernel.options},
-            {"entries", std::move(entries)}};
+            {"entries", entries_json(kernel)}};
 }
 
 void list(const Bundle& bundle, const Options& options) {
@@ -61,8 +53,8 @@ void list(const Bundle& bundle, const Options& options) {
         table.add({kernel.name, kernel.target, fmt::to_string(kernel.cubin_bytes),
                    fmt::to_string(registers), fmt::to_string(spills), kernel.source_hash});
     }
-    print(printable(fmt::format("{}: {} kernels by sagejit {}, compiled by NVRTC {}\n{}",
-                                options.file, bundle.kernels().size(), bundle.generator(),
+    print(printable(fmt::format("{}: {} by sagejit {}, compiled by NVRTC {}\n{}", options.file,
+                                kernel_count(bundle.kernels().size()), bundle.generator(),
                                 bundle.nvrtc(), table.text())));
     if (!usable) {
         note(fmt::format("this sagejit is {}, and uses none of them", generator_id()));
@@ -74,8 +66,8 @@ void verify(const Bundle& bundle, const Options& options) {
     if (options.json) {
         print_json({{"file", options.file}, {"ok", true}, {"kernels", bundle.kernels().size()}});
     } else {
-        print(printable(
-            fmt::format("{}: {} kernels, all good\n", options.file, bundle.kernels().size())));
+        print(printable(fmt::format("{}: {}, all good\n", options.file,
+                                    kernel_count(bundle.kernels().size()))));
     }
 }
 

@@ -1,0 +1,18 @@
+// What the verbs that write and read bundles say about kernels.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "output.h"
+#include "sagejit/bundle.h"
+
+namespace sagejit::cli {
+
+// "1 kernel", "2 kernels".
+std::string kernel_count(size_t count);
+
+// The entries of a kernel, as an array.
+Json entries_json(const BundleKernel& kernel);
+
+}  // namespace sagejit::cli
