@@ -1,0 +1,90 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "report/charts.h"
+#include "report/frame.h"
+
+namespace sagejit::report {
+namespace {
+
+constexpr double kTera = 1e12;
+constexpr double kPeta = 1e3;  // in tera
+
+std::string rate_text(double tera) {
+    return tera >= kPeta ? fmt::format("{:.3g} P/s", tera / kPeta)
+                         : fmt::format("{:.3g} T/s", tera);
+}
+
+}  // namespace
+
+Figure draw(const Roofline& chart) {
+    // Everything in tera-operations per second.
+    double highest = 0;
+    for (const Roofline::Ceiling& ceiling : chart.ceilings) {
+        highest = std::max(highest, ceiling.operations_per_second / kTera);
+    }
+    std::vector<double> xs, ys = {highest};
+    for (const Roofline::Point& point : chart.points) {
+        xs.push_back(point.intensity);
+        ys.push_back(point.operations_per_second / kTera);
+    }
+    for (const Roofline::Ceiling& ceiling : chart.ceilings) {
+        ys.push_back(ceiling.operations_per_second / kTera);
+    }
+    const double bandwidth = chart.bytes_per_second / kTera;
+    if (bandwidth > 0) {
+        // From well below the ridge, so that the slanted roof is seen.
+        xs.push_back(highest / bandwidth / 20);
+        xs.push_back(highest / bandwidth * 4);
+    }
+    const Frame frame;
+    const Scale x = fit_scale(xs, true, frame.left, frame.right);
+    Scale y = fit_scale(ys, true, frame.bottom, frame.top);
+    y.high *= 1.6;  // room for the labels above the ceilings
+    Svg svg(kChartWidth, frame.bottom + 44, "Roofline: operations per second over intensity");
+    draw_x_axis(svg, frame, x, "operations per byte of device memory");
+    draw_y_axis(svg, frame, y, "tera-operations per second");
+    if (bandwidth > 0) {
+        const double from = std::max(x.low, y.low / bandwidth);
+        const double to = std::min(x.high, highest / bandwidth);
+        if (from < to) {
+            svg.line(x.at(from), y.at(from * bandwidth), x.at(to), y.at(to * bandwidth), "roof");
+            const std::string label = fmt::format("memory {:.3g} TB/s", bandwidth);
+            svg.text(x.at(from) + 6, y.at(from * bandwidth) - 10, label, "label strong");
+        }
+    }
+    // Labels of ceilings that are close together are moved apart, the highest first.
+    std::vector<Roofline::Ceiling> ceilings = chart.ceilings;
+    std::stable_sort(ceilings.begin(), ceilings.end(), [](const auto& a, const auto& b) {
+        return a.operations_per_second > b.operations_per_second;
+    });
+    double last_label = -1e9;
+    for (const Roofline::Ceiling& ceiling : ceilings) {
+        const double tera = ceiling.operations_per_second / kTera;
+        if (!(tera > 0)) continue;
+        const double start = bandwidth > 0 ? std::clamp(tera / bandwidth, x.low, x.high) : x.low;
+        svg.line(x.at(start), y.at(tera), frame.right, y.at(tera), "roof");
+        const double label_y = std::max(y.at(tera) - 5, last_label + 13);
+        svg.text(frame.right - 4, label_y, fmt::format("{} {}", ceiling.label, rate_text(tera)),
+                 "label strong", Anchor::kEnd);
+        last_label = label_y;
+    }
+    for (size_t i = 0; i < chart.points.size(); ++i) {
+        const Roofline::Point& point = chart.points[i];
+        const double tera = point.operations_per_second / kTera;
+        if (!(tera > 0) || !(point.intensity > 0)) continue;
+        const double px = x.at(point.intensity), py = y.at(tera);
+        const std::string title =
+            fmt::format("{}: {} at {} operations per byte, {}", point.label, rate_text(tera),
+                        short_number(point.intensity), point.measured ? "measured" : "estimated");
+        const int series = static_cast<int>(i);
+        svg.circle(px, py, 6,
+                   point.measured ? series_fill(series) : "hollow " + series_stroke(series), title);
+        svg.text(px - 10, py + 18, point.label, "label", Anchor::kEnd);
+    }
+    return {svg.str(), {}};
+}
+
+}  // namespace sagejit::report

@@ -1,0 +1,90 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "report/charts.h"
+#include "report/frame.h"
+
+namespace sagejit::report {
+namespace {
+
+constexpr double kRadius = 5;
+
+bool drawable(const ScatterChart& chart, const ScatterChart::Point& point) {
+    return std::isfinite(point.x) && std::isfinite(point.y) &&
+           !(chart.logarithmic_x && point.x <= 0) && !(chart.logarithmic_y && point.y <= 0);
+}
+
+// A label goes to the right of its point, or to the left where the picture ends.
+void draw_label(Svg& svg, const Frame& frame, double x, double y, const std::string& label) {
+    const double width = kCharWidth * static_cast<double>(text_width(label));
+    const bool right = x + 10 + width < frame.right;
+    svg.text(right ? x + 9 : x - 9, y - 7, label, "label strong",
+             right ? Anchor::kStart : Anchor::kEnd);
+}
+
+}  // namespace
+
+std::vector<size_t> pareto_front(const std::vector<ScatterChart::Point>& points) {
+    std::vector<size_t> order(points.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::erase_if(order, [&](size_t i) {
+        return !std::isfinite(points[i].x) || !std::isfinite(points[i].y);
+    });
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+        return points[a].x != points[b].x ? points[a].x < points[b].x : points[a].y < points[b].y;
+    });
+    std::vector<size_t> front;
+    for (const size_t i : order) {
+        if (front.empty() || points[i].y < points[front.back()].y) front.push_back(i);
+    }
+    return front;
+}
+
+Figure draw(const ScatterChart& chart) {
+    std::vector<double> xs, ys;
+    std::vector<ScatterChart::Point> points;
+    for (const ScatterChart::Point& point : chart.points) {
+        if (!drawable(chart, point)) continue;
+        points.push_back(point);
+        xs.push_back(point.x);
+        ys.push_back(point.y);
+    }
+    if (chart.y_limit) ys.push_back(*chart.y_limit);
+    const Frame frame;
+    const Scale x = fit_scale(xs, chart.logarithmic_x, frame.left, frame.right);
+    const Scale y = fit_scale(ys, chart.logarithmic_y, frame.bottom, frame.top);
+    Svg svg(kChartWidth, frame.bottom + 44,
+            fmt::format("{} points: {} over {}", points.size(), chart.y_label, chart.x_label));
+    draw_x_axis(svg, frame, x, chart.x_label);
+    draw_y_axis(svg, frame, y, chart.y_label);
+    if (chart.y_limit) draw_limit(svg, frame, y, *chart.y_limit, chart.y_limit_label);
+
+    std::vector<bool> labelled(points.size(), false);
+    if (chart.front) {
+        std::string line;
+        for (const size_t i : pareto_front(points)) {
+            line += fmt::format("{:.2f},{:.2f} ", x.at(points[i].x), y.at(points[i].y));
+            labelled[i] = true;
+        }
+        svg.polyline(line, "front");
+    }
+    for (size_t i = 0; i < points.size(); ++i) {
+        const ScatterChart::Point& point = points[i];
+        const double px = x.at(point.x), py = y.at(point.y);
+        svg.circle(px, py, point.marked ? kRadius + 3 : kRadius,
+                   series_fill(point.series) + (point.marked ? " marked" : ""),
+                   fmt::format("{}: {} {}, {} {}", point.label, short_number(point.x),
+                               chart.x_label, short_number(point.y), chart.y_label));
+        if (labelled[i] || point.marked) draw_label(svg, frame, px, py, point.label);
+    }
+    Figure figure{svg.str(), {}};
+    for (size_t i = 0; i < chart.series.size(); ++i) {
+        figure.legend.push_back({chart.series[i], static_cast<int>(i)});
+    }
+    return figure;
+}
+
+}  // namespace sagejit::report
