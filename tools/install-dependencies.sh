@@ -5,12 +5,14 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-Usage: tools/install-dependencies.sh [--check]
+Usage: tools/install-dependencies.sh [--tests] [--check]
 
 Installs the Debian packages that sagejit needs and this machine lacks, with apt-get, as root or
 through sudo. Checks that the CUDA toolkit's cuda.h, nvrtc.h and libnvrtc are there; it does not
 install the toolkit.
 
+  --tests   also the shells, the manual page reader and the browser that some tests need; where one
+            of them cannot be had, its tests skip
   --check   install nothing; fail when something is missing
   --help    print this
 
@@ -19,9 +21,11 @@ TEXT
 }
 
 check_only=false
+for_tests=false
 for argument in "$@"; do
     case "$argument" in
         --check) check_only=true ;;
+        --tests) for_tests=true ;;
         -h | --help)
             usage
             exit 0
@@ -117,19 +121,25 @@ packages=(
     "libxxhash-dev    has_header xxhash.h"
     "libbenchmark-dev has_header benchmark/benchmark.h"
     "libboost-context-dev has_boost_context"
+)
+
+# The same for what only tests use, and can do without.
+test_packages=(
     "zsh              has_command zsh"
     "fish             has_command fish"
     "mandoc           has_command mandoc"
+    "chromium-headless-shell has_command chromium-headless-shell"
 )
 
-# Prints the packages whose contents are not here.
-missing_packages() {
+# Prints those of the given packages whose contents are not here.
+missing_of() {
     local entry name probe
-    for entry in "${packages[@]}"; do
+    for entry in "$@"; do
         read -r name probe <<< "$entry"
         $probe || echo "$name"
     done
 }
+missing_packages() { missing_of "${packages[@]}"; }
 
 install_packages() {
     local -a as_root=()
@@ -165,5 +175,16 @@ if [ "${#missing[@]}" -gt 0 ]; then
     if [ "${#missing[@]}" -gt 0 ]; then
         fail "still missing after installing: ${missing[*]}" \
             "is another tool of that name first on PATH?"
+    fi
+fi
+
+$for_tests || exit 0
+mapfile -t missing < <(missing_of "${test_packages[@]}")
+if [ "${#missing[@]}" -gt 0 ]; then
+    if $check_only; then
+        echo "install-dependencies: some tests will skip without: ${missing[*]}" >&2
+    # In a subshell: a failure ends that, not this.
+    elif ! has_command apt-get || ! (install_packages "${missing[@]}"); then
+        echo "install-dependencies: some tests will skip without: ${missing[*]}" >&2
     fi
 fi

@@ -123,7 +123,7 @@ run_tests() {
 }
 
 mkdir -p build
-required_stage "install" tools/install-dependencies.sh || finish
+required_stage "install" tools/install-dependencies.sh --tests || finish
 required_stage "build" build_release || finish
 stage "test release" run_tests release -LE '^(asan|tsan)$'
 if ! $quick; then

@@ -14,6 +14,7 @@ import unittest
 from command_line import BAD_INPUT, SAGEJIT, USAGE, TestCase, main, sagejit
 
 SHELLS = ["bash", "zsh", "fish"]
+BINARIES = pathlib.Path(SAGEJIT).resolve().parent
 WAIT = 20  # seconds for a shell to answer; it takes milliseconds
 
 
@@ -24,7 +25,7 @@ class Terminal:
         self.process, self.terminal = pty.fork()
         if self.process == 0:
             os.chdir(directory)
-            path = f"{pathlib.Path(SAGEJIT).resolve().parent}:{os.environ['PATH']}"
+            path = f"{BINARIES}:{os.environ['PATH']}"
             variables = {"PATH": path, "TERM": "dumb", "PS1": "$ ", "HOME": str(directory)}
             os.execvpe(command[0], command, {**os.environ, **variables})
         self.text = ""

@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kInstructionBytes = 16;
 constexpr uint64_t kOpcodeMask = 0x1ff;
 constexpr int kBranch = 0x147;
-constexpr int kSplitOffsetArch = 100;  // from here on a branch's offset is in two places
+constexpr int kSplitOffsetArch = 90;  // from here on a branch's offset is in two places
 
 // Where a relative branch goes. The offset counts from the next instruction, in words of 4 bytes.
 uint64_t branch_target(uint64_t address, uint64_t low, uint64_t high, int arch) {
@@ -98,6 +98,9 @@ std::vector<Instruction> decode_instructions(std::span<const uint8_t> code, int 
         Instruction instruction{
             address, known != nullptr ? std::string(known->mnemonic) : fmt::format("{:#x}", opcode),
             std::nullopt};
+        // One opcode changed its meaning.
+        constexpr int kReused = 0x035, kReusedArch = 100;
+        if (opcode == kReused && arch < kReusedArch) instruction.mnemonic = "HFMA2";
         if (opcode == kBranch) {
             instruction.target = branch_target(address, words[0], words[1], arch);
         }
@@ -135,9 +138,10 @@ std::vector<DisassembledKernel> parse_disassembly(std::string_view text) {
             const size_t end = line.find("*/");
             const std::optional<uint64_t> address = parse_hex(line.substr(2, end - 2));
             const std::string_view rest = trimmed(line.substr(end + 2));
-            // The second half of an instruction in hexadecimal: "/* 0x000fe400078e00ff */".
-            if (!address || rest.empty() || rest.find(';') == std::string_view::npos) continue;
-            pending->add(*address, rest);
+            // Behind the semicolon is the code in hexadecimal; its second half has its own line.
+            const size_t semicolon = rest.find(';');
+            if (!address || semicolon == std::string_view::npos) continue;
+            pending->add(*address, rest.substr(0, semicolon));
         }
     }
     finish();

@@ -52,6 +52,7 @@ int parse_and_run(int argc, char** argv, bool json) {
     add_verify(line);
     add_bench(line);
     add_doctor(line);
+    add_inspect(line);
     add_completion(line);
     add_man(line);
     try {

@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <span>
 #include <utility>
@@ -95,6 +96,13 @@ std::string printable(std::string_view text) {
         if ((byte < kFirstPrintable && c != '\n' && c != '\t') || byte == kDelete) c = '?';
     }
     return result;
+}
+
+bool stdout_shows_colour() {
+    const char* no_colour = std::getenv("NO_COLOR");
+    const char* term = std::getenv("TERM");
+    return ::isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0') &&
+           term != nullptr && std::strcmp(term, "dumb") != 0;
 }
 
 void note(std::string_view text) {

@@ -51,6 +51,10 @@ std::string json_line(const Json& fields);
 // must not reach a terminal as commands.
 std::string printable(std::string_view text);
 
+// Whether stdout is a terminal that shows colours: NO_COLOR is not set (https://no-color.org), and
+// TERM not "dumb".
+bool stdout_shows_colour();
+
 // One line to stderr, after "sagejit: ", made printable.
 void note(std::string_view text);
 

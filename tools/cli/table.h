@@ -7,17 +7,29 @@
 
 namespace sagejit::cli {
 
+// What a row is about, shown in colour where there is any.
+enum class Tone { kPlain, kGood, kBad, kQuiet };
+
+inline constexpr size_t kTerminalColumns = 100;
+
 class Table {
   public:
-    explicit Table(std::vector<std::string> header) : rows_{std::move(header)} {}
+    explicit Table(std::vector<std::string> header)
+        : rows_{std::move(header)}, tones_{Tone::kPlain} {}
     // As many cells as the header has, each on one line.
-    void add(std::vector<std::string> cells);
+    void add(std::vector<std::string> cells, Tone tone = Tone::kPlain);
 
     std::string text() const;
+    // For a terminal: at most kTerminalColumns wide, by cutting the longest cells with "~", and
+    // already made printable; in colour if asked. Do not pass it through printable().
+    std::string terminal_text(bool colour) const;
     std::string markdown() const;
 
+    const std::vector<std::vector<std::string>>& rows() const { return rows_; }
+
   private:
-    std::vector<std::vector<std::string>> rows_;
+    std::vector<std::vector<std::string>> rows_;  // the header first
+    std::vector<Tone> tones_;
 };
 
 }  // namespace sagejit::cli

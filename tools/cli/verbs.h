@@ -15,6 +15,7 @@ void add_run(CommandLine& line);
 void add_verify(CommandLine& line);
 void add_bench(CommandLine& line);
 void add_doctor(CommandLine& line);
+void add_inspect(CommandLine& line);
 void add_completion(CommandLine& line);
 void add_man(CommandLine& line);
 

@@ -138,7 +138,8 @@ void add_verify(CommandLine& line) {
         "(docs/reference/command-line.md has the exact rule). Exit code 6 when not.\n\nExamples:\n"
         "  sagejit verify --config configs/thread-d64-causal.json \\\n"
         "      --input tests/data/smollm2/layer00.safetensors\n"
-        "  sagejit make-input --distribution normal --shape 1,2,2,256,256,64 -o normal.safetensors\n"
+        "  sagejit make-input --distribution normal --shape 1,2,2,256,256,64 -o "
+        "normal.safetensors\n"
         "  sagejit verify --config configs/*-d64.json --input normal.safetensors --markdown");
     verb.action([options] { return run_verify(*options); });
 }

@@ -21,7 +21,7 @@ Figure draw(const BarChart& chart) {
         std::none_of(values.begin(), values.end(), [](double value) { return value < 0; })) {
         scale.low = 0;
     }
-    Svg svg(kChartWidth, frame.bottom + 30,
+    Svg svg(kChartWidth, frame.bottom + 38,
             fmt::format("Bars of {} for {} groups", chart.value_label, chart.groups.size()));
     draw_y_axis(svg, frame, scale, chart.value_label);
 
@@ -32,7 +32,7 @@ Figure draw(const BarChart& chart) {
     const double base = chart.logarithmic ? frame.bottom : scale.at(0);
     for (size_t group = 0; group < chart.groups.size(); ++group) {
         const double middle = frame.left + group_width * (static_cast<double>(group) + 0.5);
-        svg.text(middle, frame.bottom + 16, chart.groups[group], "label", Anchor::kMiddle);
+        draw_group_label(svg, frame, middle, group_width - 4, chart.groups[group]);
         for (size_t i = 0; i < chart.series.size(); ++i) {
             const double value = chart.series[i].values[group];
             if (!std::isfinite(value) || (chart.logarithmic && value <= 0)) continue;

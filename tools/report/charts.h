@@ -92,6 +92,7 @@ struct MemoryMap {
         int series = 0;
     };
     std::vector<Block> blocks;
+    double used_bytes = 0;  // the end of the last block, and what lies behind it
     double limit_bytes = 0;
     std::string limit_label;
 };

@@ -24,6 +24,19 @@ void draw_x_axis(Svg& svg, const Frame& frame, const Scale& scale, std::string_v
     svg.text((frame.left + frame.right) / 2, frame.bottom + 34, label, "label", Anchor::kMiddle);
 }
 
+void draw_group_label(Svg& svg, const Frame& frame, double x, double width,
+                      const std::string& name) {
+    const std::string label = shortened(name, 40);
+    const size_t space = label.rfind(' ');
+    const bool fits = kCharWidth * static_cast<double>(text_width(label)) <= width;
+    if (fits || space == std::string::npos) {
+        svg.text(x, frame.bottom + 16, label, "label", Anchor::kMiddle);
+        return;
+    }
+    svg.text(x, frame.bottom + 16, label.substr(0, space), "label", Anchor::kMiddle);
+    svg.text(x, frame.bottom + 31, label.substr(space + 1), "label", Anchor::kMiddle);
+}
+
 void draw_limit(Svg& svg, const Frame& frame, const Scale& scale, double value,
                 std::string_view label) {
     if (!(value >= scale.low && value <= scale.high)) return;

@@ -1,6 +1,7 @@
 // What charts with two axes share.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "report/scale.h"
@@ -19,6 +20,9 @@ struct Frame {
 // Grid lines, ticks and labels of one axis.
 void draw_y_axis(Svg& svg, const Frame& frame, const Scale& scale, std::string_view label);
 void draw_x_axis(Svg& svg, const Frame& frame, const Scale& scale, std::string_view label);
+// The name of what stands at x, below the axis; on two lines if it is wider than `width`.
+void draw_group_label(Svg& svg, const Frame& frame, double x, double width,
+                      const std::string& label);
 // A dashed line across at a value, if it is inside the axis.
 void draw_limit(Svg& svg, const Frame& frame, const Scale& scale, double value,
                 std::string_view label);

@@ -25,10 +25,10 @@ Figure draw(const MemoryMap& chart) {
     Svg svg(kChartWidth, kBarTop + kBarHeight + 30, "Map of shared memory");
     svg.rect(left, kBarTop, chart.limit_bytes * scale, kBarHeight, "empty",
              fmt::format("{}: {} bytes", chart.limit_label, bytes_text(chart.limit_bytes)));
-    double last_offset = -1e9, used = 0;
+    double last_offset = -1e9;
+    const double used = chart.used_bytes;
     for (const MemoryMap::Block& block : chart.blocks) {
         const double x = left + block.offset * scale, width = block.bytes * scale;
-        used = std::max(used, block.offset + block.bytes);
         svg.rect(x, kBarTop, width, kBarHeight, series_fill(block.series) + " block",
                  fmt::format("{}: {} bytes at {}", block.label, bytes_text(block.bytes),
                              bytes_text(block.offset)));
@@ -65,7 +65,8 @@ Figure draw(const CellGrid& chart) {
         longest = std::max(longest, text_width(cell.text));
     const double wanted = std::max(kNarrowestCell, 10 + kCharWidth * static_cast<double>(longest));
     const double width = std::min({kWidestCell, wanted, (kChartWidth - left - 8) / columns});
-    Svg svg(left + width * columns + 8,
+    const double label_width = kCharWidth * static_cast<double>(text_width(chart.column_label) + 3);
+    Svg svg(left + std::max(width * columns, label_width) + 8,
             top + kCellHeight * static_cast<double>(chart.rows.size()) + 8, chart.description);
     svg.text(left, 14, fmt::format("{} →", chart.column_label), "label");
     svg.text(left - 8, 14, fmt::format("{} ↓", chart.row_label), "label", Anchor::kEnd);

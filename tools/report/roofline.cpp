@@ -43,6 +43,7 @@ Figure draw(const Roofline& chart) {
     const Scale x = fit_scale(xs, true, frame.left, frame.right);
     Scale y = fit_scale(ys, true, frame.bottom, frame.top);
     y.high *= 1.6;  // room for the labels above the ceilings
+    y.low /= 4;     // and for the slanted roof
     Svg svg(kChartWidth, frame.bottom + 44, "Roofline: operations per second over intensity");
     draw_x_axis(svg, frame, x, "operations per byte of device memory");
     draw_y_axis(svg, frame, y, "tera-operations per second");
@@ -52,7 +53,10 @@ Figure draw(const Roofline& chart) {
         if (from < to) {
             svg.line(x.at(from), y.at(from * bandwidth), x.at(to), y.at(to * bandwidth), "roof");
             const std::string label = fmt::format("memory {:.3g} TB/s", bandwidth);
-            svg.text(x.at(from) + 6, y.at(from * bandwidth) - 10, label, "label strong");
+            // Beside the middle of the slope.
+            const double middle = std::sqrt(from * to);
+            svg.text(x.at(middle) - 10, y.at(middle * bandwidth) - 6, label, "label strong",
+                     Anchor::kEnd);
         }
     }
     // Labels of ceilings that are close together are moved apart, the highest first.
@@ -82,7 +86,7 @@ Figure draw(const Roofline& chart) {
         const int series = static_cast<int>(i);
         svg.circle(px, py, 6,
                    point.measured ? series_fill(series) : "hollow " + series_stroke(series), title);
-        svg.text(px - 10, py + 18, point.label, "label", Anchor::kEnd);
+        svg.text(px, py + 20, shortened(point.label, 40), "label", Anchor::kMiddle);
     }
     return {svg.str(), {}};
 }

@@ -23,7 +23,7 @@ std::vector<double> linear_ticks(double low, double high) {
     }
     std::vector<double> ticks;
     const double first = std::ceil(low / step - 1e-9);
-    for (double i = first; i * step <= high + 1e-9 * step; ++i) ticks.push_back(i * step);
+    for (double i = first; i * step <= high + 1e-9 * step; ++i) ticks.push_back(i * step + 0.0);  // no -0
     return ticks;
 }
 
@@ -50,7 +50,9 @@ double Scale::at(double value) const {
 }
 
 std::vector<double> Scale::ticks() const {
-    return logarithmic ? logarithmic_ticks(low, high) : linear_ticks(low, high);
+    if (!logarithmic) return linear_ticks(low, high);
+    const std::vector<double> powers = logarithmic_ticks(low, high);
+    return powers.size() < 3 ? linear_ticks(low, high) : powers;
 }
 
 Scale fit_scale(const std::vector<double>& values, bool logarithmic, double pixel_low,
@@ -75,6 +77,13 @@ Scale fit_scale(const std::vector<double>& values, bool logarithmic, double pixe
     return scale;
 }
 
-std::string short_number(double value) { return fmt::format("{:.3g}", value); }
+std::string short_number(double value) {
+    // Thousands read better without an exponent.
+    constexpr double kThousand = 1e3, kMillion = 1e6;
+    const double size = std::abs(value);
+    if (size < kThousand || size >= kMillion) return fmt::format("{:.3g}", value);
+    const double unit = std::pow(10.0, std::floor(std::log10(size)) - 2);
+    return fmt::format("{:.0f}", std::round(value / unit) * unit);
+}
 
 }  // namespace sagejit::report

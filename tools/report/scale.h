@@ -14,7 +14,7 @@ struct Scale {
 
     double at(double value) const;
     // Round values inside, lowest first: on a logarithmic axis powers of ten, and where these are
-    // few twice and five times them.
+    // few twice and five times them, or as on a linear one.
     std::vector<double> ticks() const;
 };
 
@@ -23,7 +23,7 @@ struct Scale {
 Scale fit_scale(const std::vector<double>& values, bool logarithmic, double pixel_low,
                 double pixel_high);
 
-// Three significant digits, without trailing zeros: "0.0125", "1.5", "2000", "1.2e-07".
+// Three significant digits, without trailing zeros: "0.0125", "1.5", "2050", "1.2e-07".
 std::string short_number(double value);
 
 }  // namespace sagejit::report

@@ -18,7 +18,8 @@ bool drawable(const ScatterChart& chart, const ScatterChart::Point& point) {
 }
 
 // A label goes to the right of its point, or to the left where the picture ends.
-void draw_label(Svg& svg, const Frame& frame, double x, double y, const std::string& label) {
+void draw_label(Svg& svg, const Frame& frame, double x, double y, const std::string& text) {
+    const std::string label = shortened(text, 40);
     const double width = kCharWidth * static_cast<double>(text_width(label));
     const bool right = x + 10 + width < frame.right;
     svg.text(right ? x + 9 : x - 9, y - 7, label, "label strong",

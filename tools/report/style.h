@@ -9,7 +9,7 @@ inline constexpr std::string_view kStyle = R"(
 :root { color-scheme: light dark;
   --back: #ffffff; --fore: #1b1f24; --soft: #57606a; --line: #d0d7de; --panel: #f6f8fa;
   --note: #fff4d6; --note-line: #d9a300; --heat: #0b5cad; --on-heat: #ffffff; --on-colour: #ffffff;
-  --c0: #2f6fb5; --c1: #c25e00; --c2: #22794a; --c3: #a82e80; --c4: #80660a; --c5: #6243b8;
+  --c0: #2f6fb5; --c1: #b35600; --c2: #22794a; --c3: #a82e80; --c4: #80660a; --c5: #6243b8;
   --c6: #b3261e; --c7: #57616b; }
 @media (prefers-color-scheme: dark) { :root {
   --back: #14181d; --fore: #e6e9ed; --soft: #9aa5b1; --line: #3a424c; --panel: #1d232a;
@@ -19,7 +19,7 @@ inline constexpr std::string_view kStyle = R"(
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 24px 24px 64px; max-width: 1040px; background: var(--back);
   color: var(--fore); font: 15px/1.5 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; }
-h1 { font-size: 24px; margin: 0; } h2 { font-size: 18px; margin: 36px 0 8px; }
+h1, h2, dd, p { overflow-wrap: anywhere; } h1 { font-size: 24px; margin: 0; } h2 { font-size: 18px; margin: 36px 0 8px; }
 .subtitle { color: var(--soft); margin: 2px 0 20px; }
 p { margin: 8px 0; max-width: 78ch; }
 .note { background: var(--note); border-left: 4px solid var(--note-line); padding: 8px 12px; }

@@ -25,6 +25,9 @@ std::string_view anchor_text(Anchor anchor) {
     return "start";
 }
 
+// Of UTF-8: not the first byte of a code point.
+bool continues(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+
 int colour(int series) { return ((series % kSeriesColours) + kSeriesColours) % kSeriesColours; }
 
 }  // namespace
@@ -58,9 +61,18 @@ std::string escape(std::string_view text) {
 }
 
 size_t text_width(std::string_view text) {
-    return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-        return (static_cast<unsigned char>(c) & 0xC0) != 0x80;  // not a continuation byte
-    }));
+    return static_cast<size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
+}
+
+std::string shortened(std::string_view text, size_t width) {
+    if (text_width(text) <= width || width == 0) return std::string(text);
+    size_t end = 0;
+    for (size_t points = 0; end < text.size(); ++end) {
+        if (continues(text[end])) continue;
+        if (++points == width) break;
+    }
+    return std::string(text.substr(0, end)) + "…";
 }
 
 Svg::Svg(double width, double height, std::string_view description)

@@ -13,6 +13,9 @@ std::string escape(std::string_view text);
 // How many characters wide a text is, one for each code point of UTF-8.
 size_t text_width(std::string_view text);
 
+// At most `width` code points: a longer text ends with "…".
+std::string shortened(std::string_view text, size_t width);
+
 enum class Anchor { kStart, kMiddle, kEnd };
 
 // One picture. Coordinates are CSS pixels from its upper left corner; css names one or several
