@@ -116,6 +116,31 @@ TEST_CASE("a kernel of a bundle is launched without NVRTC and without a cache", 
     }
 }
 
+TEST_CASE("a kernel of a bundle computes what the compiled one does", "[driver][gpu]") {
+    need_gpus(1);
+    const Device gpu = Device::cuda(0);
+    const std::string target(gpu.target().name);
+    const std::vector<uint8_t> bytes = bundle_bytes(small_spec(), {target});
+    PrepareOptions compiling;
+    compiling.use_tuning = false;
+    const Kernel compiled = prepare(small_spec(), gpu, compiling);
+    const WithoutNvrtc without;
+    const Kernel bundled = prepare(small_spec(), gpu, bundle_only({open_bytes(bytes)}));
+    CHECK(bundled.report().bundle == "test");
+    CHECK(compiled.report().bundle.empty());
+    CHECK(plan_json(bundled.plan()) == plan_json(compiled.plan()));
+
+    const DeviceProblem problem(gpu, bundled.plan());
+    const std::vector<unsigned char> before = problem.output();
+    problem.launch(compiled);
+    const std::vector<unsigned char> expected = problem.output();
+    const DeviceProblem again(gpu, bundled.plan());
+    again.launch(bundled);
+    CHECK(again.output() == expected);
+    // The stub runs nothing.
+    if (stub_controls() == nullptr) CHECK(expected != before);
+}
+
 TEST_CASE("a kernel from a bundle is planned as one that is compiled", "[driver]") {
     const Device gpu = Device::cuda(0);
     Spec spec = small_spec();
