@@ -1,26 +1,28 @@
-"""symbols_test.py LIBRARY HEADER [--static]: the shared library exports what the header declares and
-nothing else, under its SONAME, and needs only the C library."""
+"""symbols_test.py LIBRARY HEADER... [--static]: the shared library exports what the C headers declare
+and nothing else, under its SONAME, and needs only the C library."""
 
 import re
 import subprocess
 import sys
 
-library, header = sys.argv[1:3]
-static = "--static" in sys.argv[3:]
+static = "--static" in sys.argv
+library, *headers = [argument for argument in sys.argv[1:] if argument != "--static"]
 
 
 def output(*command):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-text = re.sub(r"/\*.*?\*/", "", open(header, encoding="utf-8").read(), flags=re.DOTALL)
-declared = set(re.findall(r"SAGEJIT_API\b[^;(]*?\b(sagejit_\w+)\s*\(", text))
+declared = set()
+for header in headers:
+    text = re.sub(r"/\*.*?\*/", "", open(header, encoding="utf-8").read(), flags=re.DOTALL)
+    declared |= set(re.findall(r"\b(sagejit_\w+)\s*\(", text))
 lines = output("nm", "-D", "--defined-only", "--with-symbol-versions", library).splitlines()
 exported = {line.split()[-1] for line in lines} - {"SAGEJIT_0"}
 
 problems = []
 if len(declared) < 20:
-    problems.append(f"found only {len(declared)} declarations in {header}")
+    problems.append(f"found only {len(declared)} declarations")
 for name in sorted(declared):
     if f"{name}@@SAGEJIT_0" not in exported:
         problems.append(f"{name} is declared and not exported")

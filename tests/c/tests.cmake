@@ -1,5 +1,6 @@
 # The C API: its header, its library's symbols, and calls from C.
-set(sagejit_c_header ${PROJECT_SOURCE_DIR}/runtime/include/sagejit.h)
+set(sagejit_c_headers ${PROJECT_SOURCE_DIR}/runtime/include/sagejit.h
+    ${PROJECT_SOURCE_DIR}/runtime/include/sagejit/linked_bundle.h)
 foreach(case "gcc;-std=c11;-Wstrict-prototypes" "clang;-std=c11;-Wstrict-prototypes"
              "g++;-std=c++11;-xc++" "clang++;-std=c++20;-xc++")
   list(POP_FRONT case compiler)
@@ -15,7 +16,7 @@ if(SAGEJIT_STATIC AND NOT SAGEJIT_SANITIZE)
 endif()
 add_test(NAME "c: exported symbols"
          COMMAND /usr/bin/python3 ${CMAKE_CURRENT_LIST_DIR}/symbols_test.py
-                 $<TARGET_FILE:sagejit_c> ${sagejit_c_header} ${static})
+                 $<TARGET_FILE:sagejit_c> ${sagejit_c_headers} ${static})
 set_tests_properties("c: exported symbols" PROPERTIES LABELS c TIMEOUT 60)
 
 foreach(name error kernel dlpack attention)

@@ -121,7 +121,7 @@ def test_components():
             "cmake_minimum_required(VERSION 3.20)\n"
             "project(components LANGUAGES C)\n"
             f"find_package(sagejit {request})\n"
-            "foreach(target generator runtime c sagejit)\n"
+            "foreach(target generator runtime c cli)\n"
             "  if(TARGET sagejit::${target})\n    message(STATUS \"has ${target}\")\n  endif()\n"
             "endforeach()\n"
         )
@@ -131,9 +131,9 @@ def test_components():
     def targets(text):
         return set(re.findall(r"-- has (\w+)", text))
 
-    assert targets(configure("CONFIG REQUIRED")) == {"generator", "runtime", "c", "sagejit"}
+    assert targets(configure("CONFIG REQUIRED")) == {"generator", "runtime", "c", "cli"}
     assert targets(configure("CONFIG REQUIRED COMPONENTS generator")) == {"generator"}
-    assert targets(configure("CONFIG REQUIRED COMPONENTS cli")) == {"sagejit"}
+    assert targets(configure("CONFIG REQUIRED COMPONENTS cli")) == {"cli"}
     found = targets(configure("CONFIG REQUIRED COMPONENTS runtime"))
     assert found == {"generator", "runtime", "c"}
     assert "has no component python" in configure("CONFIG REQUIRED COMPONENTS python", fails=True)
