@@ -31,6 +31,9 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/sagejitConfigVersion.cmak
 install(FILES ${PROJECT_BINARY_DIR}/sagejitConfig.cmake
               ${PROJECT_BINARY_DIR}/sagejitConfigVersion.cmake
         DESTINATION ${sagejit_cmake_dir} COMPONENT development)
+# Comes with what it calls.
+install(FILES cmake/SagejitAddKernels.cmake cmake/SagejitLinkedBundle.c.in
+        DESTINATION ${sagejit_cmake_dir} COMPONENT cli)
 
 file(RELATIVE_PATH sagejit_pc_prefix
      /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
