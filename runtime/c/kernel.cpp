@@ -12,6 +12,18 @@ using namespace sagejit;
 
 namespace {
 
+PreparePolicy to_policy(int32_t policy) {
+    switch (policy) {
+        case SAGEJIT_POLICY_JIT:
+            return PreparePolicy::kJit;
+        case SAGEJIT_POLICY_CACHE_ONLY:
+            return PreparePolicy::kCacheOnly;
+        case SAGEJIT_POLICY_BUNDLE_ONLY:
+            return PreparePolicy::kBundleOnly;
+    }
+    c::refuse("options.policy", "is no SAGEJIT_POLICY_...: " + std::to_string(policy));
+}
+
 PrepareOptions to_options(const sagejit_prepare_options* given) {
     PrepareOptions options;
     if (given == nullptr) return options;
@@ -23,6 +35,12 @@ PrepareOptions to_options(const sagejit_prepare_options* given) {
     if (read.cache_directory != nullptr) options.cache_directory = read.cache_directory;
     options.use_cache = read.no_cache == 0;
     options.host_seed = read.host_seed;
+    c::check_reserved("options.reserved2", read.reserved2);
+    options.policy = to_policy(read.policy);
+    if (read.bundle_count > 0) c::required(read.bundles, "options.bundles");
+    for (size_t i = 0; i < read.bundle_count; ++i) {
+        options.bundles.push_back(Bundle::open(c::required(read.bundles[i], "options.bundles")));
+    }
     return options;
 }
 
@@ -77,6 +95,7 @@ sagejit_status sagejit_kernel_describe(const sagejit_kernel* kernel, sagejit_ker
         known.from_cache = report.from_cache ? 1 : 0;
         known.compile_ms = report.compile_ms;
         known.load_ms = report.load_ms;
+        known.bundle = report.bundle.c_str();
         c::write_sized(known, info, "info");
     });
 }

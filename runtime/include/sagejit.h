@@ -147,6 +147,13 @@ SAGEJIT_API sagejit_status sagejit_dlpack_new_versioned(sagejit_device device, i
  * that captured it, is done. */
 typedef struct sagejit_kernel sagejit_kernel;
 
+/* Where a GPU's kernel may come from: bundles first, then the cache, then NVRTC. */
+enum {
+    SAGEJIT_POLICY_JIT = 0,        /* from all of them */
+    SAGEJIT_POLICY_CACHE_ONLY = 1, /* not from NVRTC, opened only for the version in cache keys */
+    SAGEJIT_POLICY_BUNDLE_ONLY = 2 /* from bundles; neither the cache nor NVRTC is touched */
+};
+
 typedef struct sagejit_prepare_options {
     size_t struct_size;
     const char* cache_directory; /* NULL: $SAGEJIT_CACHE_DIR, else $XDG_CACHE_HOME/sagejit, else
@@ -154,12 +161,17 @@ typedef struct sagejit_prepare_options {
     int32_t no_cache;            /* 1: neither read nor write compiled kernels on disk */
     int32_t reserved;            /* 0 */
     uint64_t host_seed; /* host device: seed of the randomised schedule, 0 for the plain order */
+    int32_t policy;     /* SAGEJIT_POLICY_...; the host device takes SAGEJIT_POLICY_JIT only */
+    int32_t reserved2;  /* 0 */
+    const char* const* bundles; /* files of kernels compiled ahead of time (sagejit build), searched
+                                   in order after those linked in <sagejit/linked_bundle.h> */
+    size_t bundle_count;
 } sagejit_prepare_options;
 #define SAGEJIT_PREPARE_OPTIONS_INIT \
-    { sizeof(sagejit_prepare_options), NULL, 0, 0, 0 }
+    { sizeof(sagejit_prepare_options), NULL, 0, 0, 0, 0, 0, NULL, 0 }
 
-/* Plans, compiles (or finds in the cache) and loads the kernel of a JSON config, a text that ends
- * in NUL (docs/reference/config.md). options may be NULL. Release the kernel with
+/* Plans, finds in a bundle or the cache or compiles, and loads the kernel of a JSON config, a text
+ * that ends in NUL (docs/reference/config.md). options may be NULL. Release the kernel with
  * sagejit_kernel_release. Any status. */
 SAGEJIT_API sagejit_status sagejit_prepare(const char* config_json, sagejit_device device,
                                            const sagejit_prepare_options* options,
@@ -176,11 +188,12 @@ typedef struct sagejit_kernel_info {
     const char* plan_json; /* every decision, as `sagejit plan --json` prints it */
     int32_t from_cache;    /* 1: nothing was compiled */
     int32_t reserved;
-    double compile_ms; /* NVRTC, or the host compiler */
-    double load_ms;    /* from cache or compiler to a kernel that can be launched */
+    double compile_ms;  /* NVRTC, or the host compiler */
+    double load_ms;     /* from cache or compiler to a kernel that can be launched */
+    const char* bundle; /* the bundle it was in, "" if in none; lives as long as the kernel */
 } sagejit_kernel_info;
 #define SAGEJIT_KERNEL_INFO_INIT \
-    { sizeof(sagejit_kernel_info), {0, 0}, NULL, NULL, 0, 0, 0, 0 }
+    { sizeof(sagejit_kernel_info), {0, 0}, NULL, NULL, 0, 0, 0, 0, NULL }
 
 /* Fills as much of info as its struct_size says. */
 SAGEJIT_API sagejit_status sagejit_kernel_describe(const sagejit_kernel* kernel,

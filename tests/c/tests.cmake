@@ -28,3 +28,15 @@ foreach(name error kernel dlpack attention)
   add_test(NAME "c: ${name}" COMMAND c_${name}_test)
   set_tests_properties("c: ${name}" PROPERTIES LABELS c TIMEOUT 600)
 endforeach()
+
+# A kernel from a bundle, on the stub driver and without NVRTC.
+add_executable(c_bundle_test c/bundle_test.c)
+target_include_directories(c_bundle_test PRIVATE ${PROJECT_SOURCE_DIR}/runtime/include
+                                                 ${PROJECT_SOURCE_DIR}/runtime)
+target_compile_options(c_bundle_test PRIVATE -Wpedantic -Wstrict-prototypes)
+target_link_libraries(c_bundle_test PRIVATE sagejit_options sagejit_c)
+add_test(NAME "c: bundle"
+         COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/bundle_test.sh $<TARGET_FILE:sagejit>
+                 $<TARGET_FILE:c_bundle_test> ${PROJECT_SOURCE_DIR}/configs/thread-d64.json)
+set_tests_properties("c: bundle" PROPERTIES LABELS c TIMEOUT 60 ENVIRONMENT
+  "STUB_NVRTC=$<TARGET_FILE:sagejit_stub_nvrtc>;SAGEJIT_LIBCUDA=$<TARGET_FILE:sagejit_stub_cuda>;SAGEJIT_STUB_DEVICES=9.0,8.0")
