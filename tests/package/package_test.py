@@ -1,5 +1,6 @@
 """package_test.py NAME: one test of the installed package. The environment says where things are."""
 
+import json
 import os
 import pathlib
 import re
@@ -82,6 +83,32 @@ def test_install():
 def test_jit_cpp():
     build = build_example("jit-cpp", SOURCE / "docs/examples/jit-cpp")
     assert "the last output is 0x3c3c" in run(build / "attend")
+
+
+def has_gpu():
+    """Whether the real driver sees one."""
+    devices = json.loads(run(PREFIX / "bin/sagejit", "doctor", "--json"))["gpus"]
+    return any(device["ok"] for device in devices)
+
+
+def test_aot_cpp():
+    """Kernels compiled with the program; it runs where there is no NVRTC. Without a GPU the stub
+    driver loads them and runs nothing."""
+    gpu = has_gpu()
+    if not gpu:
+        ENVIRONMENT["SAGEJIT_NVRTC"] = os.environ["SAGEJIT_STUB_NVRTC"]
+    build = build_example("aot-cpp", SOURCE / "docs/examples/aot-cpp")
+    assert "attention" in run(PREFIX / "bin/sagejit", "bundle", "ls", next(build.rglob("*.sjb")))
+    there = {"SAGEJIT_NVRTC": "/nonexistent/libnvrtc.so", "SAGEJIT_CACHE_DIR": "/nonexistent"}
+    if gpu:
+        assert "the last output is 0x3c3c" in run(build / "attend", **there)
+        return
+    there["SAGEJIT_LIBCUDA"] = os.environ["SAGEJIT_STUB_CUDA"]
+    for gpu, target in (("9.0", "sm_90"), ("8.9", "sm_80")):
+        text = run(build / "attend", SAGEJIT_STUB_DEVICES=gpu, **there)
+        assert f"attend.sjb for {target}" in text, text
+    text = run(build / "attend", fails=True, SAGEJIT_STUB_DEVICES="10.0", **there)
+    assert "sm_90" in text and "sm_80" in text, text  # what the bundle holds
 
 
 def test_plain_c():
