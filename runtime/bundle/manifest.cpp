@@ -17,8 +17,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kSchema = 1;
-constexpr int kMaxDepth = 16;      // a region of a plan is the deepest, at 7
-constexpr size_t kMaxText = 4096;  // of a name, an option or a symbol
+constexpr int kMaxDepth = 16;        // a region of a plan is the deepest, at 7
+constexpr size_t kMaxText = 4096;    // of a name, an option or a symbol
+constexpr size_t kMaxMembers = 256;  // of one object; a plan has about a dozen
 constexpr size_t kHashDigits = 32;
 
 // The one object with its members checked off: each is asked for once, and none is left over.
@@ -114,6 +115,10 @@ class StrictParse {
                 keys_.pop_back();
                 break;
             case Json::parse_event_t::key:
+                // Json looks through all members for each: many would take for ever.
+                if (keys_.back().size() >= kMaxMembers) {
+                    refuse_bundle(origin_, "its manifest has an object with too many members");
+                }
                 if (!keys_.back().insert(value.get<std::string>()).second) {
                     refuse_bundle(origin_, "its manifest has a member twice");
                 }

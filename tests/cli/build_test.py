@@ -168,6 +168,7 @@ class Build(TestCase):
         config = self.config()
         self.fail_with(USAGE, "build", "--config", config, "-o", self.output)  # no target
         self.fail_with(USAGE, *self.one, "--jobs", 100000)
+        self.fail_with(USAGE, *self.one, "--depfile", self.output)
         self.fail_with(USAGE, *self.one, "--jobs", "many")
         self.fail_with(USAGE, "build", "--config", config, "--target", "sm_80")  # no output
         self.fail_with(BAD_INPUT, "build", "--config", config, "--target", "sm_70", "-o", self.output)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -244,6 +245,29 @@ TEST_CASE("Manifests that are no JSON object of ours are refused") {
     deep["kernels"][0]["plan"] =
         Json::parse("{\"a\":" + std::string(50, '[') + std::string(50, ']') + "}");
     CHECK_FALSE(accepted(with_manifest(good, deep.dump())));
+}
+
+TEST_CASE("A manifest with very many members or elements is refused in no time") {
+    const std::vector<uint8_t> good = fake_bundle();
+    std::string members, elements;
+    for (int i = 0; i < 1'000'000; ++i) {
+        members += "\"" + std::to_string(i) + "\":0,";
+        elements += "0,";
+    }
+    const Json manifest = Json::parse(manifest_of(good));
+    const auto with_plan = [&](const std::string& plan) {
+        std::string text = manifest.dump();
+        const std::string old = "\"plan\":" + manifest["kernels"][0]["plan"].dump();
+        text.replace(text.find(old), old.size(), "\"plan\":" + plan);
+        return with_manifest(good, text);
+    };
+    const auto start = std::chrono::steady_clock::now();
+    CHECK_FALSE(accepted(with_plan("{" + members + "\"last\":0}")));
+    CHECK(accepted(with_plan("{\"a\":[" + elements + "0]}")));
+    CHECK_FALSE(accepted(with_manifest(good, "{" + members + manifest.dump().substr(1))));
+    CHECK_FALSE(accepted(with_manifest(good, "[" + elements + "0]")));
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(20));
+    CHECK_FALSE(accepted(with_manifest(good, std::string(kMaxManifestBytes + 1, ' '))));
 }
 
 TEST_CASE("A bundle in a file stays what it was when opened") {

@@ -130,7 +130,12 @@ BuildResult build(const std::vector<BuildRequest>& requests, const Options& opti
 
 int run_build(const Options& options) {
     check_output(options.output, options.configs);
-    if (!options.dependencies.empty()) check_output(options.dependencies, options.configs);
+    if (!options.dependencies.empty()) {
+        if (options.dependencies == options.output) {
+            throw UsageError("--depfile and --output name the same file");
+        }
+        check_output(options.dependencies, options.configs);
+    }
     const std::vector<BuildRequest> requests = requests_of(options);
     const BuildResult result = build(requests, options);
     if (!result.failures.empty()) return report_failures(options, requests.size(), result);
