@@ -3,11 +3,13 @@
 
 #include <stdlib.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "bundle/describe.h"
@@ -268,6 +270,35 @@ TEST_CASE("bundles come before the cache, and the cache before NVRTC", "[driver]
     const Linked linked(bytes, "linked");
     CHECK(prepare(small_spec(), gpu, options).report().bundle == "linked");
     CHECK(linked_bundles().size() == 1);
+}
+
+TEST_CASE("many threads prepare from the same bundles while one is linked and taken back",
+          "[driver]") {
+    const Device gpu = Device::cuda(0);
+    const std::vector<uint8_t> bytes = bundle_bytes(small_spec(), {"sm_90"});
+    const PrepareOptions options = bundle_only({open_bytes(bytes, "opened")});
+    std::atomic<int> from_linked = 0, from_opened = 0;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 8; ++i) {
+        threads.emplace_back([&] {
+            for (int round = 0; round < 20; ++round) {
+                const Kernel kernel = prepare(small_spec(), gpu, options);
+                const std::string& origin = kernel.report().bundle;
+                if (origin == "linked") ++from_linked;
+                if (origin == "opened") ++from_opened;
+            }
+        });
+    }
+    for (int round = 0; round < 100; ++round) {
+        std::vector<uint8_t> own = bytes;
+        {
+            const Linked linked(own, "linked");
+            std::this_thread::yield();
+        }
+        std::fill(own.begin(), own.end(), uint8_t{0});
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(from_linked + from_opened == 8 * 20);
 }
 
 TEST_CASE("a bundle is linked until it is taken back, and kernels stay", "[driver]") {
