@@ -73,11 +73,16 @@ install(FILES ${pages}/sagejit.fish COMPONENT cli
 set(sagejit_package_library libsagejit${PROJECT_VERSION_MAJOR})
 set(sagejit_package_development libsagejit-dev)
 set(sagejit_package_cli sagejit)
+configure_file(packaging/changelog.in ${PROJECT_BINARY_DIR}/packaging/changelog.Debian @ONLY)
+configure_file(CHANGELOG.md ${PROJECT_BINARY_DIR}/packaging/changelog COPYONLY)
+execute_process(COMMAND gzip -9nkf changelog changelog.Debian COMMAND_ERROR_IS_FATAL ANY
+                WORKING_DIRECTORY ${PROJECT_BINARY_DIR}/packaging)
 foreach(component library development cli)
-  install(FILES packaging/copyright COMPONENT ${component}
-          DESTINATION ${sagejit_doc_dir}/${sagejit_package_${component}})
+  install(FILES packaging/copyright ${PROJECT_BINARY_DIR}/packaging/changelog.gz
+                ${PROJECT_BINARY_DIR}/packaging/changelog.Debian.gz
+          DESTINATION ${sagejit_doc_dir}/${sagejit_package_${component}} COMPONENT ${component})
 endforeach()
-install(FILES README.md CHANGELOG.md COMPONENT development
+install(FILES README.md COMPONENT development
         DESTINATION ${sagejit_doc_dir}/${sagejit_package_development})
 install(DIRECTORY docs/examples COMPONENT development
         DESTINATION ${sagejit_doc_dir}/${sagejit_package_development})

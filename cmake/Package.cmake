@@ -6,7 +6,6 @@ set(CPACK_PACKAGE_NAME sagejit)
 set(CPACK_PACKAGE_VENDOR "the sagejit authors")
 set(CPACK_PACKAGE_CONTACT "The sagejit authors <sagejit@localhost>" CACHE STRING
     "Maintainer of the packages, \"Name <address>\"")
-set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "kernel compiler for quantized attention")
 set(CPACK_PACKAGE_FILE_NAME sagejit-${PROJECT_VERSION}-${CMAKE_SYSTEM_PROCESSOR})
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
@@ -22,21 +21,21 @@ set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ
     GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 
-set(summary "A config in JSON says what attention is wanted; sagejit plans it for a GPU, writes
- one CUDA source, compiles it with NVRTC when it is needed, keeps the result in a cache and
- launches it. Q and K are quantized to int8 as in SageAttention.")
-string(REPLACE "\n" " " summary "${summary}")
-string(REGEX REPLACE " +" " " summary "${summary}")
+# The first line of each description is the package's synopsis.
+set(summary "A config in JSON says what attention is wanted; sagejit plans it for a GPU,
+writes one CUDA source, compiles it with NVRTC when it is needed, keeps the
+result in a cache and launches it. Q and K are quantized to int8 as in
+SageAttention.")
 
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME ${sagejit_package_library})
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
 set(CPACK_COMPONENT_LIBRARY_DESCRIPTION "quantized attention, compiled at run time (library)
 ${summary}
 .
-This package holds the shared library of the C API. It opens the NVIDIA driver and NVRTC where
-there are any, and runs without them.")
-set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA "${PROJECT_BINARY_DIR}/triggers")
-file(WRITE ${PROJECT_BINARY_DIR}/triggers "activate-noawait ldconfig\n")
+This package holds the shared library of the C API. It opens the NVIDIA driver
+and NVRTC where there are any, and runs without them.")
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA "${PROJECT_BINARY_DIR}/packaging/triggers")
+file(WRITE ${PROJECT_BINARY_DIR}/packaging/triggers "activate-noawait ldconfig\n")
 
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME ${sagejit_package_development})
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
@@ -46,8 +45,8 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SUGGESTS sagejit)
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "quantized attention, compiled at run time (development)
 ${summary}
 .
-This package holds headers for C and C++, static libraries of the C++ API, and files for CMake and
-pkg-config.")
+This package holds headers for C and C++, static libraries of the C++ API, and
+files for CMake and pkg-config.")
 
 set(CPACK_DEBIAN_CLI_PACKAGE_NAME ${sagejit_package_cli})
 set(CPACK_DEBIAN_CLI_PACKAGE_SECTION devel)

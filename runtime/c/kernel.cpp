@@ -24,22 +24,50 @@ PreparePolicy to_policy(int32_t policy) {
     c::refuse("options.policy", "is no SAGEJIT_POLICY_...: " + std::to_string(policy));
 }
 
+bool to_flag(const char* name, int32_t value) {
+    if (value != 0 && value != 1) {
+        c::refuse(name, "expected 0 or 1, got " + std::to_string(value));
+    }
+    return value == 1;
+}
+
+int32_t from_tuning(TuningMatch match) {
+    switch (match) {
+        case TuningMatch::kNone:
+            return SAGEJIT_TUNING_NONE;
+        case TuningMatch::kOtherDevice:
+            return SAGEJIT_TUNING_OTHER_DEVICE;
+        case TuningMatch::kOtherShape:
+            return SAGEJIT_TUNING_OTHER_SHAPE;
+        case TuningMatch::kExact:
+            return SAGEJIT_TUNING_EXACT;
+    }
+    return SAGEJIT_TUNING_NONE;
+}
+
 PrepareOptions to_options(const sagejit_prepare_options* given) {
     PrepareOptions options;
     if (given == nullptr) return options;
     const sagejit_prepare_options read = c::read_sized(given, "options");
-    c::check_reserved("options.reserved", read.reserved);
-    if (read.no_cache != 0 && read.no_cache != 1) {
-        c::refuse("options.no_cache", "expected 0 or 1, got " + std::to_string(read.no_cache));
-    }
     if (read.cache_directory != nullptr) options.cache_directory = read.cache_directory;
-    options.use_cache = read.no_cache == 0;
+    options.use_cache = !to_flag("options.no_cache", read.no_cache);
+    options.use_tuning = !to_flag("options.no_tuning", read.no_tuning);
     options.host_seed = read.host_seed;
     c::check_reserved("options.reserved2", read.reserved2);
     options.policy = to_policy(read.policy);
     if (read.bundle_count > 0) c::required(read.bundles, "options.bundles");
     for (size_t i = 0; i < read.bundle_count; ++i) {
         options.bundles.push_back(Bundle::open(c::required(read.bundles[i], "options.bundles")));
+    }
+    const auto& [batch, heads_q, heads_kv, len_q, len_k] = read.shape;
+    if (batch != 0 || heads_q != 0 || heads_kv != 0 || len_q != 0 || len_k != 0) {
+        options.shape = Shape{batch, heads_q, heads_kv, len_q, len_k};
+        for (const int64_t size : read.shape) {
+            if (size < 1) {
+                c::refuse("options.shape",
+                          "expected 1 or more, or all 0, got " + std::to_string(size));
+            }
+        }
     }
     return options;
 }
@@ -93,6 +121,7 @@ sagejit_status sagejit_kernel_describe(const sagejit_kernel* kernel, sagejit_ker
         known.target = self.target.c_str();
         known.plan_json = self.plan.c_str();
         known.from_cache = report.from_cache ? 1 : 0;
+        known.tuning = from_tuning(report.tuning);
         known.compile_ms = report.compile_ms;
         known.load_ms = report.load_ms;
         known.bundle = report.bundle.c_str();

@@ -159,16 +159,21 @@ typedef struct sagejit_prepare_options {
     const char* cache_directory; /* NULL: $SAGEJIT_CACHE_DIR, else $XDG_CACHE_HOME/sagejit, else
                                     ~/.cache/sagejit */
     int32_t no_cache;            /* 1: neither read nor write compiled kernels on disk */
-    int32_t reserved;            /* 0 */
+    int32_t no_tuning;           /* 1: do not look for tuning records (sagejit tune) */
     uint64_t host_seed; /* host device: seed of the randomised schedule, 0 for the plain order */
     int32_t policy;     /* SAGEJIT_POLICY_...; the host device takes SAGEJIT_POLICY_JIT only */
     int32_t reserved2;  /* 0 */
     const char* const* bundles; /* files of kernels compiled ahead of time (sagejit build), searched
                                    in order after those linked in <sagejit/linked_bundle.h> */
     size_t bundle_count;
+    /* batch, heads_q, heads_kv, len_q, len_k that the kernel is mostly for: tuning records for
+     * them, or for the nearest ones, decide its tiles. It runs on any sizes. All 0: not known. */
+    int64_t shape[5];
 } sagejit_prepare_options;
-#define SAGEJIT_PREPARE_OPTIONS_INIT \
-    { sizeof(sagejit_prepare_options), NULL, 0, 0, 0, 0, 0, NULL, 0 }
+#define SAGEJIT_PREPARE_OPTIONS_INIT                                                     \
+    {                                                                                    \
+        sizeof(sagejit_prepare_options), NULL, 0, 0, 0, 0, 0, NULL, 0, { 0, 0, 0, 0, 0 } \
+    }
 
 /* Plans, finds in a bundle or the cache or compiles, and loads the kernel of a JSON config, a text
  * that ends in NUL (docs/reference/config.md). options may be NULL. Release the kernel with
@@ -181,16 +186,23 @@ SAGEJIT_API sagejit_status sagejit_prepare(const char* config_json, sagejit_devi
 SAGEJIT_API void sagejit_kernel_retain(sagejit_kernel* kernel);
 SAGEJIT_API void sagejit_kernel_release(sagejit_kernel* kernel);
 
+enum {
+    SAGEJIT_TUNING_NONE = 0,         /* nobody has measured: sagejit's own choice */
+    SAGEJIT_TUNING_OTHER_DEVICE = 1, /* measured on another GPU of the same compute capability */
+    SAGEJIT_TUNING_OTHER_SHAPE = 2,  /* measured on this GPU, for other sizes */
+    SAGEJIT_TUNING_EXACT = 3         /* measured on this GPU, for sizes of the same bucket */
+};
+
 typedef struct sagejit_kernel_info {
     size_t struct_size;
     sagejit_device device;
     const char* target;    /* "sm_90"; this and the next live as long as the kernel */
     const char* plan_json; /* every decision, as `sagejit plan --json` prints it */
     int32_t from_cache;    /* 1: nothing was compiled */
-    int32_t reserved;
-    double compile_ms;  /* NVRTC, or the host compiler */
-    double load_ms;     /* from cache or compiler to a kernel that can be launched */
-    const char* bundle; /* the bundle it was in, "" if in none; lives as long as the kernel */
+    int32_t tuning;        /* SAGEJIT_TUNING_...: what decided the tiles */
+    double compile_ms;     /* NVRTC, or the host compiler */
+    double load_ms;        /* from cache or compiler to a kernel that can be launched */
+    const char* bundle;    /* the bundle it was in, "" if in none; lives as long as the kernel */
 } sagejit_kernel_info;
 #define SAGEJIT_KERNEL_INFO_INIT \
     { sizeof(sagejit_kernel_info), {0, 0}, NULL, NULL, 0, 0, 0, 0, NULL }

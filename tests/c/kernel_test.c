@@ -78,6 +78,7 @@ static void describes(sagejit_kernel* kernel) {
     CHECK(info.device.type == SAGEJIT_DEVICE_HOST && info.device.ordinal == 0);
     CHECK(strcmp(info.target, "sm_80") == 0);
     CHECK(strstr(info.plan_json, "\"tile_q\":") != NULL);
+    CHECK(info.tuning == SAGEJIT_TUNING_NONE);
     CHECK(info.load_ms > 0 || info.compile_ms > 0);
 }
 
@@ -130,10 +131,32 @@ static void sizes(sagejit_kernel* kernel) {
     CHECK_FAILS(SAGEJIT_INVALID_ARGUMENT, sagejit_prepare(kConfig, kHost, &options, &none),
                 "options.no_cache");
     options.no_cache = 0;
-    options.reserved = 1;
+    options.no_tuning = -1;
     CHECK_FAILS(SAGEJIT_INVALID_ARGUMENT, sagejit_prepare(kConfig, kHost, &options, &none),
-                "options.reserved");
+                "options.no_tuning");
+    options.no_tuning = 0;
+    options.shape[3] = LEN_Q; /* and the rest unknown */
+    CHECK_FAILS(SAGEJIT_INVALID_ARGUMENT, sagejit_prepare(kConfig, kHost, &options, &none),
+                "options.shape");
     CHECK(none == NULL);
+
+    /* An older program's, whose structure ended here: what is behind is not looked at. */
+    options.struct_size = offsetof(sagejit_prepare_options, policy);
+    options.policy = 99;
+    CHECK(sagejit_prepare(kConfig, kHost, &options, &none) == SAGEJIT_OK);
+    sagejit_kernel_info old = SAGEJIT_KERNEL_INFO_INIT;
+    old.struct_size = offsetof(sagejit_kernel_info, bundle);
+    old.bundle = "untouched";
+    CHECK(sagejit_kernel_describe(none, &old) == SAGEJIT_OK);
+    CHECK(strcmp(old.target, "sm_80") == 0 && strcmp(old.bundle, "untouched") == 0);
+    sagejit_kernel_release(none);
+    none = NULL;
+
+    options = (sagejit_prepare_options)SAGEJIT_PREPARE_OPTIONS_INIT;
+    options.no_tuning = 1;
+    for (int i = 0; i < 5; ++i) options.shape[i] = i + 1;
+    CHECK(sagejit_prepare(kConfig, kHost, &options, &none) == SAGEJIT_OK);
+    sagejit_kernel_release(none);
 }
 
 static void nulls(sagejit_kernel* kernel) {
