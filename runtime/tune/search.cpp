@@ -20,17 +20,35 @@ std::vector<size_t> order_of(std::span<const double> predicted) {
     return order;
 }
 
+std::vector<size_t> pruned_order(std::span<const double> predicted, const SearchOptions& options) {
+    std::vector<size_t> order = order_of(predicted);
+    if (options.exhaustive || order.empty()) return order;
+    const double limit =
+        options.prune_ratio * *std::min_element(predicted.begin(), predicted.end());
+    std::vector<size_t> kept;
+    for (size_t place = 0; place < order.size(); ++place) {
+        if (place < options.keep_at_least || predicted[order[place]] <= limit) {
+            kept.push_back(order[place]);
+        }
+    }
+    return kept;
+}
+
 class Race {
   public:
     Race(std::span<const double> predicted, const Measure& measure,
          const std::function<bool()>& stop, const SearchOptions& options)
         : predicted_(predicted), measure_(measure), stop_(stop), options_(options) {
         result_.entries.resize(predicted.size());
-        for (size_t i = 0; i < predicted.size(); ++i) result_.entries[i].candidate = i;
+        for (size_t i = 0; i < predicted.size(); ++i) {
+            result_.entries[i].candidate = i;
+            result_.entries[i].pruned = true;
+        }
     }
 
     SearchResult run() {
-        std::vector<size_t> active = prune(order_of(predicted_));
+        std::vector<size_t> active = pruned_order(predicted_, options_);
+        for (const size_t i : active) entry(i).pruned = false;
         for (double ms = options_.first_ms; !active.empty(); ms *= 2) {
             const bool last = active.size() <= kFinalists || ms >= options_.last_ms;
             if (!measure_all(active, last ? options_.last_ms : ms)) break;
@@ -45,20 +63,6 @@ class Race {
   private:
     SearchEntry& entry(size_t candidate) { return result_.entries[candidate]; }
     double median(size_t candidate) { return entry(candidate).ms->median; }
-
-    std::vector<size_t> prune(std::vector<size_t> order) {
-        if (options_.exhaustive || order.empty()) return order;
-        const double best = *std::min_element(predicted_.begin(), predicted_.end());
-        std::vector<size_t> kept;
-        for (size_t place = 0; place < order.size(); ++place) {
-            const size_t i = order[place];
-            const bool worth =
-                place < options_.keep_at_least || predicted_[i] <= options_.prune_ratio * best;
-            entry(i).pruned = !worth;
-            if (worth) kept.push_back(i);
-        }
-        return kept;
-    }
 
     // False when told to stop.
     bool measure_all(const std::vector<size_t>& active, double ms) {
@@ -124,6 +128,10 @@ class Race {
 };
 
 }  // namespace
+
+std::vector<size_t> starters(std::span<const double> predicted, const SearchOptions& options) {
+    return pruned_order(predicted, options);
+}
 
 SearchResult search(std::span<const double> predicted, const Measure& measure,
                     const std::function<bool()>& stop, const SearchOptions& options) {

@@ -43,6 +43,10 @@ struct SearchResult {
 // of the race.
 using Measure = std::function<std::optional<SampleSummary>(size_t candidate, double milliseconds)>;
 
+// The candidates a search begins with, in the order it measures them: the default, then by
+// prediction.
+std::vector<size_t> starters(std::span<const double> predicted, const SearchOptions& options = {});
+
 // Successive halving over medians: every candidate that is worth it gets a short measurement, the
 // better half (and whoever is not distinguishable from it) one twice as long, until few are left or
 // last_ms is reached. Candidate 0 is the default; it is measured first and last, so that the gain

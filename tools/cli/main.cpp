@@ -7,6 +7,7 @@
 
 #include "output.h"
 #include "sagejit/generator/source.h"
+#include "tune_worker.h"
 #include "verbs.h"
 
 namespace sagejit::cli {
@@ -51,6 +52,7 @@ int parse_and_run(int argc, char** argv, bool json) {
     add_run(line);
     add_verify(line);
     add_bench(line);
+    add_tune(line);
     add_doctor(line);
     add_inspect(line);
     add_completion(line);
@@ -73,10 +75,16 @@ int parse_and_run(int argc, char** argv, bool json) {
     return line.action();
 }
 
+// A process that tuning started, not a person's command.
+bool is_tune_worker(int argc, char** argv) {
+    return argc == 2 && std::string_view(argv[1]) == kTuneWorkerVerb;
+}
+
 int run(int argc, char** argv) {
     secure_standard_streams();
     const bool json = wants_json(argc, argv);
     try {
+        if (is_tune_worker(argc, argv)) return run_tune_worker();
         return parse_and_run(argc, argv, json);
     } catch (const Error& error) {
         return report_error(error, json);

@@ -14,6 +14,7 @@ void add_make_input(CommandLine& line);
 void add_run(CommandLine& line);
 void add_verify(CommandLine& line);
 void add_bench(CommandLine& line);
+void add_tune(CommandLine& line);
 void add_doctor(CommandLine& line);
 void add_inspect(CommandLine& line);
 void add_completion(CommandLine& line);

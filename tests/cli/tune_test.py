@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""sagejit tune: estimates on the host device; the whole search against the stub driver, which runs
+no kernel, so that every candidate is a row that says why and none wins."""
+
+import json
+import os
+import pathlib
+import unittest
+
+from command_line import BAD_INPUT, FAILED, NO_DEVICE, USAGE, TestCase, main, sagejit
+
+HOST = ("--device", "host")
+SHAPE = ("--shape", "1,2,1,256,256,32")
+STUB = os.environ.get("SAGEJIT_STUB_CUDA", "")
+
+
+class Tuned(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.cache = self.path("cache")
+        self.environment = {"SAGEJIT_CACHE_DIR": str(self.cache)}
+        self.config_file = self.write_config(tile={"tile_q": 64})
+
+    def lines(self, name):
+        path = self.cache / "tune" / name
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+class Estimate(Tuned):
+    def tune(self, *arguments):
+        return self.succeed_json("tune", *arguments, *HOST, env=self.environment)
+
+    def test_ranks_by_the_model_and_says_so(self):
+        value = self.tune("--config", self.config_file, *SHAPE, "--target", "sm_90")
+        self.assertEqual(value["device"], "host")
+        (result,) = value["results"]
+        self.assertTrue(result["estimate"])
+        self.assertEqual(result["target"], "sm_90")
+        self.assertGreater(len(result["candidates"]), 4)
+        times = [c["predicted"]["whole_call_ms"] for c in result["candidates"]]
+        winners = [c for c in result["candidates"] if c["status"] == "checked"]
+        self.assertEqual(len(winners), 1)
+        self.assertEqual(winners[0]["plan"], result["winner"])
+        self.assertEqual(winners[0]["predicted"]["whole_call_ms"], min(times))
+        self.assertLessEqual(winners[0]["rel_l1"], winners[0]["rel_l1_limit"])
+        self.assertEqual(result["predicted_rank"], 1)
+        self.assertGreaterEqual(result["gain"], 0)
+        for candidate in result["candidates"]:
+            self.assertIn(candidate["status"], ("checked", "predicted"))
+            self.assertIn(candidate["predicted"]["limit"],
+                          ("tensor", "exponential", "vector", "shared_memory", "l2_cache", "memory",
+                           "latency"))
+        (record,) = self.lines("records.jsonl")
+        self.assertEqual(record, result["record"])
+        self.assertTrue(record["estimate"])
+        self.assertIsNone(record["whole_call"])
+        self.assertEqual(record["bucket"], {"rows": 2, "len_q": 256, "len_k": 256})
+        self.assertEqual(record["spec"]["tile"], {"tile_q": 64})
+        self.assertNotIn("name", record["spec"])
+
+    def test_estimates_do_not_choose_plans(self):
+        self.tune("--config", self.config_file, *SHAPE)
+        (result,) = self.tune("--config", self.config_file, *SHAPE, "--explain")["results"]
+        self.assertEqual(result["match"], "none")
+        self.assertEqual(result["plan"], result["default"])
+        self.assertIsNone(result["record"])
+
+    def test_shapes_go_to_the_configs_of_their_head_dim(self):
+        wide = self.write_config("wide", head_dim=64, tile={"tile_q": 64, "tile_k": 64, "warp_q": 16})
+        shapes = self.path("shapes")
+        shapes.write_text("# two\n1,2,1,300,300,64\n\n1,2,2,128,128,32\n")
+        value = self.tune("--config", self.config_file, wide, "--shapes", shapes, *SHAPE)
+        pairs = [(r["config"], r["shape"]["len_q"], r["shape"]["head_dim"]) for r in value["results"]]
+        self.assertEqual(pairs, [("own", 256, 32), ("own", 128, 32), ("wide", 300, 64)])
+        self.assertEqual(len(self.lines("records.jsonl")), 3)
+
+    def test_table(self):
+        result = self.succeed("tune", "--config", self.config_file, *SHAPE, *HOST, env=self.environment)
+        header, row = result.stdout.splitlines()
+        self.assertTrue(header.startswith("config"))
+        self.assertIn("~", row)
+        self.assertIn("ranked by the analytic model", result.stderr)
+        text = self.succeed("tune", "--config", self.config_file, *SHAPE, *HOST, "--explain",
+                            env=self.environment).stdout
+        self.assertIn("match      none: nobody has measured", text)
+        self.assertIn("limited by", text)
+
+
+class Refused(Tuned):
+    def test_usage(self):
+        base = ("tune", "--config", self.config_file, *HOST)
+        self.fail_with(USAGE, *base, error="usage", contains="--shape")
+        for budget in ("", "x", "0", "-1", "1.5", "10h", "99999999999", "5 m"):
+            with self.subTest(budget):
+                self.fail_with(USAGE, *base, *SHAPE, f"--budget={budget}", error="usage")
+        self.fail_with(USAGE, *base, *SHAPE, "--jobs", "300", error="usage")
+        self.fail_with(USAGE, *base, "--shape", "1,2,1,64,64", error="usage")
+
+    def test_pairs(self):
+        base = ("tune", "--config", self.config_file, *HOST)
+        self.fail_with(BAD_INPUT, *base, *SHAPE, "--shape", "1,1,1,64,64,64",
+                       error="invalid_argument", contains="head dimensions")
+        other = self.write_config("other", head_dim=64)
+        self.fail_with(BAD_INPUT, *base, "--config", other, *SHAPE, error="invalid_argument",
+                       contains="other.json")
+        self.fail_with(BAD_INPUT, *base, "--shape", "0,1,1,64,64,32", error="invalid_argument")
+        self.fail_with(BAD_INPUT, *base, "--shapes", self.path("none"), error="io")
+        self.fail_with(NO_DEVICE, "tune", "--config", self.config_file, *SHAPE, "--device", "cuda:0",
+                       error="no_driver", env={"SAGEJIT_LIBCUDA": "/nonexistent"})
+
+    def test_worker_ends_with_its_input(self):
+        result = sagejit("--tune-worker")
+        self.assertEqual((result.returncode, result.stdout), (0, ""))
+
+
+@unittest.skipUnless(pathlib.Path(STUB).is_file(), "no stub driver")
+class OnStubDriver(Tuned):
+    """Kernels do nothing there, so every candidate fails its check."""
+
+    def setUp(self):
+        super().setUp()
+        self.environment["SAGEJIT_LIBCUDA"] = STUB
+        if sagejit("compile", "--config", self.config_file, "--target", "sm_90").returncode == NO_DEVICE:
+            self.skipTest("no NVRTC")
+
+    def tune(self, *arguments):
+        config = self.write_config("few", tile={"tile_q": 64, "tile_k": 64, "warp_q": 16})
+        result = sagejit("tune", "--config", config, *SHAPE, "--device", "cuda:0", "--json", *arguments,
+                         env=self.environment)
+        self.assertEqual(result.returncode, FAILED, result.stderr)
+        (value,) = self.parse(result.stdout)["results"]
+        return value
+
+    def test_failures_are_rows_and_are_not_tried_again(self):
+        value = self.tune()
+        self.assertIsNone(value["winner"])
+        self.assertIsNone(value["record"])
+        statuses = {candidate["status"] for candidate in value["candidates"]}
+        self.assertEqual(statuses, {"wrong"})
+        for candidate in value["candidates"]:
+            self.assertIn("rel_l1", candidate["error"])
+            self.assertGreater(candidate["registers"], 0)
+            self.assertFalse(candidate["resumed"])
+        rows = self.lines("measurements.jsonl")
+        self.assertEqual(len(rows), len(value["candidates"]))
+        self.assertEqual({row["kind"] for row in rows}, {"tune_measurement"})
+        self.assertEqual(self.lines("records.jsonl"), [])
+
+        # Once more: nothing is measured, the rows tell all.
+        again = self.tune()
+        self.assertTrue(all(candidate["resumed"] for candidate in again["candidates"]))
+        self.assertEqual(len(self.lines("measurements.jsonl")), len(rows))
+        # Unless asked to.
+        self.tune("--again")
+        self.assertEqual(len(self.lines("measurements.jsonl")), 2 * len(rows))
+
+    def test_a_lost_context_is_a_row(self):
+        self.environment["SAGEJIT_STUB_FAIL"] = "cuStreamSynchronize=700"
+        value = self.tune()
+        self.assertEqual({c["status"] for c in value["candidates"]}, {"launch_failed"})
+
+    def test_a_compiler_that_fails_is_a_row(self):
+        self.environment["SAGEJIT_NVRTC"] = "/nonexistent"
+        value = self.tune()
+        self.assertEqual({c["status"] for c in value["candidates"]}, {"no_nvrtc"})
+
+
+if __name__ == "__main__":
+    main()

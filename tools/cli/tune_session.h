@@ -1,0 +1,85 @@
+// Tuning one config on one device: compiling ahead in several processes, measuring in another one,
+// and the log that makes an interrupted tuning go on where it was.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "bench/samples.h"
+#include "output.h"
+#include "sagejit/sagejit.h"
+#include "tune/choose.h"
+#include "tune/store.h"
+#include "tune_worker.h"
+
+namespace sagejit::cli {
+
+// What is known of one candidate for one shape.
+struct CandidateResult {
+    std::string status;  // "measured", or why not: an error's code, "wrong", "crashed", "hung"
+    std::string error;   // in words
+    double ms_asked = 0;
+    std::optional<SampleSummary> whole_call, attention;
+    std::optional<double> rel_l1, rel_l1_limit, sm_clock_mhz;
+    std::optional<double> compile_ms, registers, spill_bytes;
+    std::string driver;
+    bool resumed = false;  // from an earlier tuning
+};
+
+class TuneSession {
+  public:
+    // plans: the candidates. jobs: compiling processes. again: measure what the log has, too.
+    TuneSession(TuneSubject subject, std::vector<Plan> plans, TunedDevice device,
+                const TuningStore& store, int jobs, bool again);
+    ~TuneSession();
+    TuneSession(const TuneSession&) = delete;
+    TuneSession& operator=(const TuneSession&) = delete;
+
+    // Has these compiled, in this order, while others are measured.
+    void compile_ahead(const std::vector<size_t>& order);
+    // Compiles, checks and measures a candidate, or takes the log's word for it. Appends what it
+    // measured to the log before it returns.
+    const CandidateResult& measure(size_t candidate, const Shape& shape, double ms);
+    // Only checks against fp64 attention.
+    CandidateResult check(size_t candidate);
+
+    const std::vector<Plan>& plans() const { return plans_; }
+    // Everything known for that shape, by candidate.
+    const std::map<size_t, CandidateResult>& results(const Shape& shape);
+
+  private:
+    using Results = std::map<size_t, CandidateResult>;
+
+    Json key(size_t candidate, const Shape& shape) const;
+    Results& load(const Shape& shape);
+    void log(size_t candidate, const Shape& shape, const CandidateResult& result) const;
+    Json compiled(size_t candidate);
+    void compile_loop();
+
+    TuneSubject subject_;
+    std::vector<Plan> plans_;
+    TunedDevice device_;
+    const TuningStore& store_;
+    bool again_;
+    std::vector<std::string> hashes_;  // of the sources
+    TuneWorker measuring_;
+    std::map<size_t, CandidateResult> checked_;
+    std::map<std::string, Results> by_shape_;
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<size_t> queue_;
+    std::set<size_t> queued_;
+    std::map<size_t, Json> compiled_;
+    bool closing_ = false;
+    std::vector<std::thread> compilers_;
+};
+
+}  // namespace sagejit::cli
