@@ -108,6 +108,30 @@ class Refused(Tuned):
         self.fail_with(NO_DEVICE, "tune", "--config", self.config_file, *SHAPE, "--device", "cuda:0",
                        error="no_driver", env={"SAGEJIT_LIBCUDA": "/nonexistent"})
 
+    def test_worker_measures(self):
+        """The protocol, on the host device, which stands in for a GPU there."""
+        spec = json.loads(self.config_file.read_text())
+        requests = [
+            {"spec": spec, "target": "sm_80", "device": "host"},
+            {"do": "compile", "candidate": 1},
+            {"do": "check", "candidate": 1},
+            {"do": "measure", "candidate": 1, "shape": [1, 2, 1, 70, 90], "ms": 2},
+            {"do": "check", "candidate": 9999},
+        ]
+        reading, writing = os.pipe()
+        os.write(writing, "".join(json.dumps(request) + "\n" for request in requests).encode())
+        os.close(writing)
+        result = sagejit("--tune-worker", stdin=reading, env=self.environment)
+        os.close(reading)
+        compiled, checked, measured = [json.loads(line) for line in result.stdout.splitlines()[:3]]
+        self.assertIn("compile_ms", compiled)
+        self.assertTrue(checked["passed"])
+        self.assertLessEqual(checked["rel_l1"], checked["limit"])
+        for column in ("whole_call", "attention"):
+            self.assertGreater(measured[column]["median_ms"], 0)
+            self.assertGreaterEqual(measured[column]["samples"], 3)
+        self.assertIn('"internal"', result.stdout)  # there is no candidate 9999
+
     def test_worker_ends_with_its_input(self):
         result = sagejit("--tune-worker")
         self.assertEqual((result.returncode, result.stdout), (0, ""))

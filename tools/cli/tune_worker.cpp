@@ -172,6 +172,8 @@ int run_tune_worker() {
         } catch (const Error& error) {
             say(error_json(to_string(error.code()), error.what()));
             if (is_fatal(error)) std::_Exit(kOk);  // destructors would wait for a lost context
+        } catch (const std::exception& error) {
+            say(error_json(to_string(ErrorCode::kInternal), error.what()));
         }
     }
     return kOk;
