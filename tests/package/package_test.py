@@ -177,6 +177,34 @@ def test_components():
         hidden.rename(cli)
 
 
+def test_subdirectory():
+    """add_subdirectory gives the installed package's targets and leaves the project alone."""
+    project = STAGE.with_name("package-subdirectory")
+    shutil.rmtree(project, ignore_errors=True)
+    project.mkdir(parents=True)
+    (project / "main.cpp").write_text("int main() {}\n")
+    (project / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.25)\n"
+        "project(outer LANGUAGES CXX)\n"
+        "enable_testing()\n"
+        f"add_subdirectory({SOURCE} sagejit)\n"
+        "foreach(target generator runtime c cli)\n"
+        "  if(NOT TARGET sagejit::${target})\n    message(FATAL_ERROR \"no ${target}\")\n  endif()\n"
+        "endforeach()\n"
+        "if(NOT COMMAND sagejit_add_kernels OR CMAKE_CXX_STANDARD)\n"
+        "  message(FATAL_ERROR \"sagejit_add_kernels or CMAKE_CXX_STANDARD\")\n"
+        "endif()\n"
+        "add_executable(outer main.cpp)\n"
+        "target_link_libraries(outer PRIVATE sagejit::runtime)\n"
+        "install(TARGETS outer)\n"
+    )
+    build = project / "build"
+    run(CMAKE, "-S", project, "-B", build, "-G", "Ninja")
+    assert "No tests were found" in run("ctest", "--test-dir", build)
+    installs = "".join(path.read_text() for path in build.rglob("cmake_install.cmake"))
+    assert "outer" in installs and "libsagejit" not in installs
+
+
 def test_command_line():
     """The installed command line, from another directory, with an installed config."""
     config = PREFIX / "share/sagejit/configs/thread-d64.json"

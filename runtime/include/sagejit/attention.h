@@ -4,9 +4,11 @@
 //
 // The first call for a head_dim, data type, mask and device plans, compiles (or finds in the cache)
 // and loads a kernel: up to seconds. The process keeps it, and later calls, of any batch, heads and
-// lengths, are launches. To pay beforehand, or to capture the call in a CUDA graph, call
-// prepare_attention first. For a config of one's own, a workspace of one's own and the least
-// overhead, use prepare and Kernel::launch (sagejit.h).
+// lengths, are launches. Where there are tuning records (sagejit tune) for the device they decide
+// the tiles, those for the most work first, as one kernel serves all sizes.
+// To pay beforehand, or to capture the call in a CUDA graph, call prepare_attention first. For a
+// config of one's own, tiles for given sizes (PrepareOptions::shape), a workspace of one's own and
+// the least overhead, use prepare and Kernel::launch (sagejit.h).
 #pragma once
 
 #include <optional>
