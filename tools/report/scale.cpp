@@ -23,7 +23,8 @@ std::vector<double> linear_ticks(double low, double high) {
     }
     std::vector<double> ticks;
     const double first = std::ceil(low / step - 1e-9);
-    for (double i = first; i * step <= high + 1e-9 * step; ++i) ticks.push_back(i * step + 0.0);  // no -0
+    for (double i = first; i * step <= high + 1e-9 * step; ++i)
+        ticks.push_back(i * step + 0.0);  // no -0
     return ticks;
 }
 

@@ -115,7 +115,7 @@ struct PrepareOptions {
 
 // What preparing a kernel did.
 struct PrepareReport {
-    std::string bundle;  // the origin of the bundle it was in; empty: in none
+    std::string bundle;                       // the origin of the bundle it was in; empty: in none
     TuningMatch tuning = TuningMatch::kNone;  // what chose the plan
     bool from_cache = false;
     double compile_ms = 0;  // NVRTC, or the host compiler
