@@ -121,6 +121,8 @@ packages=(
     "libxxhash-dev    has_header xxhash.h"
     "libbenchmark-dev has_header benchmark/benchmark.h"
     "libboost-context-dev has_boost_context"
+    "pkg-config       has_command pkg-config"
+    "dpkg-dev         has_command dpkg-shlibdeps"
 )
 
 # The same for what only tests use, and can do without.
