@@ -67,4 +67,9 @@ const Target& Device::target() const {
     return target_for_device(gpu.major, gpu.minor);
 }
 
+const Target& Device::target_for(const Spec& spec) const {
+    validate(spec);
+    return target();  // no GPU has kernels made for it alone yet
+}
+
 }  // namespace sagejit

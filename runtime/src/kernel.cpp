@@ -48,7 +48,7 @@ void check_runs(const Target& target, const Device& device) {
 }
 
 const Target& choose_target(const Spec& spec, const Device& device) {
-    if (!device.is_host() && !spec.target) return device.target();
+    if (!device.is_host() && !spec.target) return device.target_for(spec);
     const Target& target =
         find_target(spec.target ? std::string_view(*spec.target) : kDefaultTarget);
     if (!device.is_host()) check_runs(target, device);

@@ -23,7 +23,7 @@ class Bench(TestCase):
 
     def check_row(self, row):
         """What every row has, and what must hold of a measurement."""
-        for key in ("kind", "time", "sagejit", "config", "spec", "plan", "plan_details", "hash", "device",
+        for key in ("kind", "time", "sagejit", "config", "spec", "plan", "tuning", "plan_details", "hash", "device",
                     "device_name", "driver", "target", "shape", "flops", "rotate", "workspace_bytes",
                     "from_cache", "compile_ms", "timer", "attention", "whole_call", "peak", "gpu",
                     "outputs_finite"):
@@ -123,7 +123,8 @@ class Refused(TestCase):
         shape = ("--shape", "1,1,1,64,64,32")
         for wrong in (["--rotate", "x"], ["--rotate", "1001"], ["--iterations", "-1"],
                       ["--iterations", "1000001"], ["--min-time", "0"], ["--min-time", "-1"],
-                      ["--min-time", "inf"], ["--min-time", "1", "--iterations", "2"]):
+                      ["--min-time", "inf"], ["--min-time", "1", "--iterations", "2"],
+                      ["--candidates", "--no-tuning"]):
             with self.subTest(wrong=wrong):
                 self.fail_with(USAGE, *base, *shape, *wrong, error="usage")
         self.fail_with(USAGE, *base, "--shape", "1,1,1,64,64", error="usage")

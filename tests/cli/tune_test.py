@@ -14,6 +14,11 @@ SHAPE = ("--shape", "1,2,1,256,256,32")
 STUB = os.environ.get("SAGEJIT_STUB_CUDA", "")
 
 
+def sagejit_json(*arguments, **options):
+    """The JSON object, whatever the exit code."""
+    return json.loads(sagejit(*arguments, "--json", **options).stdout)
+
+
 class Tuned(TestCase):
     def setUp(self):
         super().setUp()
@@ -177,6 +182,41 @@ class OnStubDriver(Tuned):
         # Unless asked to.
         self.tune("--again")
         self.assertEqual(len(self.lines("measurements.jsonl")), 2 * len(rows))
+
+    def test_records_choose_plans(self):
+        """What a tuning on this GPU would have written decides what bench and explain take."""
+        config = self.write_config("few", tile={"tile_q": 64})
+        shape = ("--shape", "1,2,1,256,256,32")
+        (estimate,) = self.succeed_json("tune", "--config", config, *shape, *HOST, "--target", "sm_90",
+                                        env=self.environment)["results"]
+        (gpu,) = sagejit_json("doctor", env=self.environment)["gpus"]
+        time = {"median_ms": 1.0, "q1_ms": 0.9, "q3_ms": 1.1, "samples": 9}
+        wanted = estimate["candidates"][3]
+        record = {
+            **estimate["record"], "estimate": False, "plan": wanted["choices"], "whole_call": time,
+            "attention": time, "default_whole_call": {**time, "median_ms": 1.25},
+            "device": {"name": gpu["name"], "multiprocessors": gpu["multiprocessors"],
+                       "compute_capability": "9.0", "driver": ""},
+        }
+        with open(self.cache / "tune" / "records.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+        def measure(*arguments):
+            result = sagejit("bench", "--config", config, "--device", "cuda:0", "--min-time", "0.001",
+                             "--json", *arguments, env=self.environment)
+            self.assertEqual(result.returncode, FAILED, result.stderr)  # nothing is computed
+            return [(row["plan"], row["tuning"]) for row in self.parse(result.stdout)["rows"]]
+
+        self.assertEqual(measure(*shape, "--shape", "1,2,1,999,999,32"),
+                         [(wanted["plan"], "exact"), (wanted["plan"], "other_shape")])
+        self.assertEqual(measure(*shape, "--no-tuning"), [(estimate["default"], "none")])
+        (why,) = self.succeed_json("tune", "--config", config, *shape, "--device", "cuda:0", "--explain",
+                                   env=self.environment)["results"]
+        self.assertEqual((why["plan"], why["match"]), (wanted["plan"], "exact"))
+        self.assertEqual(why["default"], estimate["default"])
+        text = self.succeed("tune", "--config", config, *shape, "--device", "cuda:0", "--explain",
+                            env=self.environment).stdout
+        self.assertIn("25.0 % slower", text)
 
     def test_a_lost_context_is_a_row(self):
         self.environment["SAGEJIT_STUB_FAIL"] = "cuStreamSynchronize=700"

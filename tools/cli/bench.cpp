@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 
 #include "attention_call.h"
@@ -13,6 +14,7 @@
 #include "shape_option.h"
 #include "table.h"
 #include "tensor/parallel.h"
+#include "tune/choose.h"
 #include "verbs.h"
 
 namespace sagejit::cli {
@@ -23,7 +25,7 @@ struct Options {
     std::string target, device, jsonl;
     uint64_t rotate = 0, iterations = 0, seed = 0;
     std::optional<double> min_time;
-    bool candidates = false, no_cache = false, json = false;
+    bool candidates = false, no_tuning = false, no_cache = false, json = false;
 };
 
 constexpr uint64_t kMostSets = 1000, kMostIterations = 1'000'000;
@@ -33,6 +35,7 @@ constexpr double kMemoryShare = 0.8;
 // A plan of a config, compiled; error where that failed and other plans are tried.
 struct Prepared {
     Plan plan;
+    TuningMatch match = TuningMatch::kNone;  // what chose it
     std::optional<Kernel> kernel;
     std::optional<Error> error;
 };
@@ -69,6 +72,9 @@ void check_options(const Options& options) {
     if (options.min_time && !(*options.min_time > 0)) {
         throw UsageError("--min-time is seconds above 0");
     }
+    if (options.candidates && options.no_tuning) {
+        throw UsageError("--candidates and --no-tuning exclude each other", "choose one");
+    }
     if (options.min_time && options.iterations > 0) {
         throw UsageError("--min-time and --iterations exclude each other", "choose one");
     }
@@ -93,43 +99,69 @@ void check_not_empty(const Sizes& sizes) {
                 "use sizes from 1");
 }
 
-Prepared prepare_one(const Config& config, const Plan& plan, const Device& device,
-                     const PrepareOptions& options, bool keep_error) {
-    try {
-        return {plan, prepare(plan, device, options), std::nullopt};
-    } catch (const Error& error) {
-        if (!keep_error) {
-            throw Error(error.code(), error.message(), config.file + ": " + error.where(),
-                        error.fix());
+// The plans of one config, each compiled once.
+class Plans {
+  public:
+    Plans(const Config& config, const Device& device, const Options& options)
+        : config_(config), device_(device), options_(options) {
+        if (!device.is_host() && !config_.spec.target) {
+            config_.spec.target = std::string(device.target_for(config_.spec).name);
         }
-        return {plan, std::nullopt, error};
+        plan_config(config_);  // throws where the target has none, naming the file
     }
-}
 
-// The config's default plan or all candidates, compiled on every core.
-std::vector<Prepared> prepare_plans(const Config& config, const Device& device,
-                                    const Options& options) {
-    Config planned = config;
-    if (!device.is_host() && !planned.spec.target) {
-        planned.spec.target = std::string(device.target().name);
+    // All candidates, or the plan that prepare takes for the shape.
+    std::vector<const Prepared*> for_shape(const Shape& shape) {
+        const Target& target =
+            find_target(config_.spec.target.value_or(std::string(kDefaultTarget)));
+        if (options_.candidates)
+            return compile(candidates(config_.spec, target), TuningMatch::kNone);
+        if (options_.no_tuning)
+            return compile({make_plan(config_.spec, target)}, TuningMatch::kNone);
+        const ChosenPlan chosen = choose_plan(config_.spec, target, device_, shape, {});
+        return compile({chosen.plan}, chosen.match);
     }
-    const Plan first = plan_config(planned);
-    const std::vector<Plan> plans =
-        options.candidates ? candidates(planned.spec, first.target) : std::vector{first};
-    PrepareOptions prepare_options;
-    prepare_options.use_cache = !options.no_cache;
-    if (plans.size() > 1) {
-        note(fmt::format("compiling {} plans of {}", plans.size(), config.name));
+
+  private:
+    // On every core.
+    std::vector<const Prepared*> compile(const std::vector<Plan>& plans, TuningMatch match) {
+        std::vector<Prepared*> prepared;
+        std::vector<Prepared*> missing;
+        for (const Plan& plan : plans) {
+            const auto [place, is_new] = prepared_.try_emplace(plan_choices(plan));
+            place->second.plan = plan;
+            place->second.match = match;
+            prepared.push_back(&place->second);
+            if (is_new) missing.push_back(&place->second);
+        }
+        if (missing.size() > 1) {
+            note(fmt::format("compiling {} plans of {}", missing.size(), config_.name));
+        }
+        PrepareOptions prepare_options;
+        prepare_options.use_cache = !options_.no_cache;
+        parallel_for(static_cast<int64_t>(missing.size()), [&](int64_t i) {
+            prepare_one(*missing[i], prepare_options, /*keep_error=*/plans.size() > 1);
+        });
+        return {prepared.begin(), prepared.end()};
     }
-    std::vector<std::optional<Prepared>> compiled(plans.size());
-    parallel_for(static_cast<int64_t>(plans.size()), [&](int64_t i) {
-        compiled[i] =
-            prepare_one(config, plans[i], device, prepare_options, /*keep_error=*/plans.size() > 1);
-    });
-    std::vector<Prepared> result;
-    for (std::optional<Prepared>& each : compiled) result.push_back(std::move(*each));
-    return result;
-}
+
+    void prepare_one(Prepared& wanted, const PrepareOptions& prepare_options, bool keep_error) {
+        try {
+            wanted.kernel = prepare(wanted.plan, device_, prepare_options);
+        } catch (const Error& error) {
+            if (!keep_error) {
+                throw Error(error.code(), error.message(), config_.file + ": " + error.where(),
+                            error.fix());
+            }
+            wanted.error = error;
+        }
+    }
+
+    Config config_;
+    const Device& device_;
+    const Options& options_;
+    std::map<std::string, Prepared> prepared_;  // by choices; nodes stay where they are
+};
 
 void add_to_table(Table& table, const BenchSubject& subject, const Json& row) {
     std::vector<std::string> cells = {subject.config.name, plan_summary(subject.plan),
@@ -157,14 +189,14 @@ void add_to_table(Table& table, const BenchSubject& subject, const Json& row) {
 }
 
 // One shape with every plan of a config, on the same operands.
-void bench_shape(const Config& config, const std::vector<Prepared>& plans, const Sizes& sizes,
-                 const Device& device, const Options& options, GpuMonitor& monitor,
-                 const JsonLinesFile& file, Report& report) {
+void bench_shape(const Config& config, const std::vector<const Prepared*>& plans,
+                 const Sizes& sizes, const Device& device, const Options& options,
+                 GpuMonitor& monitor, const JsonLinesFile& file, Report& report) {
     const Spec& spec = config.spec;
     const Shape& shape = sizes.shape;
     size_t workspace = 0;
-    for (const Prepared& each : plans) {
-        workspace = std::max(workspace, make_workspace(each.plan, shape).bytes);
+    for (const Prepared* each : plans) {
+        workspace = std::max(workspace, make_workspace(each->plan, shape).bytes);
     }
     const auto memory =
         static_cast<size_t>(kMemoryShare * static_cast<double>(free_memory(device)));
@@ -176,20 +208,20 @@ void bench_shape(const Config& config, const std::vector<Prepared>& plans, const
     OperandSets operands(device, spec, shape, rotate, pool);
     const Stream stream(device);
     const TimingOptions timing = timing_options(options, device);
-    for (const Prepared& each : plans) {
-        const BenchSubject subject{config, each.plan, sizes,
-                                   device, rotate,    monitor.driver_version()};
+    for (const Prepared* each : plans) {
+        const BenchSubject subject{
+            config, each->plan, sizes, device, each->match, rotate, monitor.driver_version()};
         Json row;
-        if (each.error) {
-            row = error_row_json(subject, *each.error);
+        if (each->error) {
+            row = error_row_json(subject, *each->error);
         } else {
             const BenchResult result =
-                bench_kernel(*each.kernel, operands, shape, stream, monitor, timing);
-            row = row_json(subject, *each.kernel, result);
+                bench_kernel(*each->kernel, operands, shape, stream, monitor, timing);
+            row = row_json(subject, *each->kernel, result);
             if (!result.outputs_finite) {
                 report.finite = false;
                 note(fmt::format("failed: {} {} on {} leaves outputs that are not finite",
-                                 config.name, plan_summary(each.plan), sizes.text));
+                                 config.name, plan_summary(each->plan), sizes.text));
             }
         }
         file.append(row);
@@ -217,10 +249,11 @@ int run_bench(const Options& options) {
     }
     Report report;
     for (const Config& config : configs) {
-        const std::vector<Prepared> plans = prepare_plans(config, device, options);
+        Plans plans(config, device, options);
         for (const Sizes& sizes : all_sizes) {
+            const std::vector<const Prepared*> wanted = plans.for_shape(sizes.shape);
             note(fmt::format("measuring {} on {}", config.name, sizes.text));
-            bench_shape(config, plans, sizes, device, options, monitor, file, report);
+            bench_shape(config, wanted, sizes, device, options, monitor, file, report);
         }
     }
     if (options.json) {
@@ -244,6 +277,8 @@ void add_bench(CommandLine& line) {
     verb.device(options->device);
     verb.target(options->target, run_target_fallback());
     verb.flag("--candidates", options->candidates, "Measure every legal plan of each config");
+    verb.flag("--no-tuning", options->no_tuning,
+              "Measure the generator's own plan, whatever sagejit tune found");
     verb.whole_number("--rotate", options->rotate, "N",
                       "Input sets to rotate among (default: enough to leave the L2 cache)");
     verb.number("--min-time", options->min_time, "SECONDS",

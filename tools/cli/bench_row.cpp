@@ -81,6 +81,7 @@ Json subject_json(const BenchSubject& subject) {
             {"config", subject.config.name},
             {"spec", spec_json(plan.spec)},
             {"plan", plan_summary(plan)},
+            {"tuning", to_string(subject.match)},
             {"plan_details", details.at("attention")},
             {"hash", emit(plan).hash},
             {"device", device.text()},

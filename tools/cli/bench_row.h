@@ -17,8 +17,9 @@ struct BenchSubject {
     const Plan& plan;
     const Sizes& sizes;
     const Device& device;
-    int rotate = 0;             // operand sets
-    std::string nvidia_driver;  // "580.159.03"; empty where unknown
+    TuningMatch match = TuningMatch::kNone;  // what chose the plan
+    int rotate = 0;                          // operand sets
+    std::string nvidia_driver;               // "580.159.03"; empty where unknown
 };
 
 // "q128 k64 w16 s3": tiles, queries a warp, stages.

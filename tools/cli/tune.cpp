@@ -95,7 +95,7 @@ void check_pairs(const std::vector<Config>& configs, const std::vector<Sizes>& s
 
 TuneConfig make_tune_config(const Config& config, const Device& device) {
     Spec spec = config.spec;
-    if (!spec.target && !device.is_host()) spec.target = std::string(device.target().name);
+    if (!spec.target && !device.is_host()) spec.target = std::string(device.target_for(spec).name);
     const Target& target = find_target(spec.target.value_or(std::string(kDefaultTarget)));
     plan_config({config.file, config.name, spec});  // throws where no plan fits
     const int multiprocessors = device.is_host() ? 0 : gpu_info(device.ordinal()).multiprocessors;

@@ -52,6 +52,10 @@ class Device {
     // The target kernels are planned for on this device. The host device takes the spec's target
     // or the default one, so it has none of its own and this throws Error(kInvalidArgument).
     const Target& target() const;
+    // The target a spec that names none gets here: that of kernels made for this very GPU where
+    // they can do what the spec asks (sm_90a on Hopper), else target(). Throws as target() does,
+    // and Error(kInvalidConfig) for an invalid spec.
+    const Target& target_for(const Spec& spec) const;
 
   private:
     explicit Device(int ordinal) : ordinal_(ordinal) {}
