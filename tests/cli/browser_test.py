@@ -150,6 +150,21 @@ class Reports(TestCase):
         data = self.check_page(page, ["What differs", "config/pv/type"], figures=3)
         self.assertIn({"field": "config/pv/type", "a": "fp16", "b": "int8"}, data["differences"])
 
+    def test_calibrate(self):
+        layer = self.path("layer.safetensors")
+        self.succeed(
+            *("make-input", "--distribution", "attention_sink", "--shape", "1,2,2,128,128,64"),
+            *("-o", layer),
+        )
+        page = self.path("calibrate.html")
+        arguments = ("calibrate", "--config", self.config(), "--input", layer, "--device", "host")
+        value = self.succeed_json(*arguments, "--html", page)
+        data = self.check_page(
+            page, ["What each layer takes", "Times are estimates", "Left out"], figures=3
+        )
+        del value["schema_version"]
+        self.assertEqual(data, value)
+
     def test_hostile_names(self):
         """A name cannot add markup, a script or a request."""
         name = "</script><img src=http://127.0.0.1:9/x onerror=console.log(1)><!--"

@@ -10,7 +10,7 @@ import unittest
 from command_line import NO_DEVICE, OK, ROOT, SAGEJIT, TestCase, main
 
 # Examples that take long on the host device or need a GPU, by what they contain.
-EXPENSIVE: list[str] = []
+EXPENSIVE = ["tests/data/smollm2/layer*"]
 
 
 def examples(help_text):

@@ -66,16 +66,21 @@ class Inspect(TestCase):
         warps = occupancy["ctas"] * attention["threads"] // 32
         self.assertEqual(occupancy["warps"], warps)
         self.assertLessEqual(attention["registers"] * attention["threads"] * occupancy["ctas"], 65536)
-        bounds = inspection["bounds"]
-        self.assertEqual(bounds["shape"]["len_k"], 4096)
-        self.assertEqual(bounds["operations"], 4 * 32 * 4096 * 4096 * 64)
+        estimate = inspection["estimate"]
+        self.assertEqual(estimate["shape"]["len_k"], 4096)
+        self.assertEqual(estimate["operations"], 4 * 32 * 4096 * 4096 * 64)
+        # Q and K in int8, V and O in fp16.
+        self.assertAlmostEqual(estimate["bytes"], 32 * 4096 * 64 * 6, delta=1)
+        times = estimate["milliseconds"]
+        self.assertLess(times["tensor"], times["attention"])
+        self.assertLess(times["attention"], times["whole_call"])
 
     @unittest.skipUnless(NVRTC, "no NVRTC")
     def test_shape(self):
         arguments = ("--config", self.config(), "--target", "sm_80")
-        longer = self.inspect(*arguments, "--shape", "1,32,32,8192,8192,64")["bounds"]
-        usual = self.inspect(*arguments)["bounds"]
-        for name in ("tensor_qk", "tensor_pv", "exponentials", "fp32"):
+        longer = self.inspect(*arguments, "--shape", "1,32,32,8192,8192,64")["estimate"]
+        usual = self.inspect(*arguments)["estimate"]
+        for name in ("tensor", "exponential", "vector"):
             ratio = longer["milliseconds"][name] / usual["milliseconds"][name]
             self.assertAlmostEqual(ratio, 4)
         error = self.fail_with(
@@ -143,7 +148,7 @@ class Inspect(TestCase):
         self.assertIsNone(attention["spill_bytes"])
         self.assertIsNone(attention["instructions"])
         self.assertIsNotNone(attention["occupancy"])
-        self.assertIsNotNone(inspection["bounds"])
+        self.assertIsNotNone(inspection["estimate"])
 
     @unittest.skipUnless(NVRTC, "no NVRTC")
     def test_diff(self):

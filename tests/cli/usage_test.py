@@ -8,7 +8,7 @@ import unittest
 from command_line import BAD_INPUT, OK, ROOT, SAGEJIT, SANITIZED, USAGE, TestCase, main, sagejit
 
 VERBS = ["emit", "plan", "compile", "build", "bundle", "make-input", "run", "verify", "bench", "tune", "doctor"]
-VERBS += ["inspect", "completion", "man"]
+VERBS += ["calibrate", "inspect", "completion", "man"]
 
 
 class Usage(TestCase):

@@ -3,10 +3,9 @@
 #include <set>
 
 #include "../unit/error_of.h"
-#include "analysis/bounds.h"
 #include "analysis/cubin_file.h"
 #include "analysis/fragments.h"
-#include "analysis/machine.h"
+#include "analysis/occupancy.h"
 #include "analysis/sass.h"
 
 namespace sagejit::analysis {
@@ -149,52 +148,6 @@ TEST_CASE("occupancy: by hand") {
     CHECK(occupancy(target, 768, 24, 0).limit == OccupancyLimit::kThreads);
     CHECK(occupancy(target, 32, 16, 0).ctas == 24);
     CHECK(occupancy(target, 128, 64, 200 * 1024).ctas == 0);
-}
-
-TEST_CASE("machines: every target has one") {
-    for (const Target& target : all_targets()) CHECK_NOTHROW(machine_of(target.name));
-    CHECK(error_of([] { machine_of("sm_1"); }).code() == ErrorCode::kUnsupportedTarget);
-    // Published dense peaks, 1e12 operations a second.
-    const auto peak = [](const char* target, double Machine::*rate) {
-        const Machine& machine = machine_of(target);
-        return machine.operations_per_second(machine.*rate) / 1e12;
-    };
-    CHECK(peak("sm_80", &Machine::int8_operations) == Approx(624).epsilon(0.01));
-    CHECK(peak("sm_80", &Machine::fp16_fp32_operations) == Approx(312).epsilon(0.01));
-    CHECK(peak("sm_86", &Machine::fp16_operations) == Approx(142).epsilon(0.01));
-    CHECK(peak("sm_89", &Machine::fp16_fp32_operations) == Approx(165).epsilon(0.01));
-    CHECK(peak("sm_89", &Machine::int8_operations) == Approx(660).epsilon(0.01));
-    CHECK(peak("sm_90", &Machine::fp16_fp32_operations) == Approx(989).epsilon(0.01));
-    CHECK(peak("sm_100", &Machine::int8_operations) == Approx(4500).epsilon(0.01));
-    CHECK(peak("sm_120", &Machine::int8_operations) == Approx(838).epsilon(0.01));
-}
-
-TEST_CASE("bounds: by hand") {
-    const Machine& machine = machine_of("sm_80");
-    const Shape shape{2, 4, 4, 1024, 2048};
-    const Plan plan = plan_of(R"({"head_dim": 64, "head_dim_v": 128})", "sm_80");
-    const CallBounds bounds = call_bounds(plan, shape, machine);
-    const double pairs = 2.0 * 4 * 1024 * 2048;
-    CHECK(bounds.operations == 2 * pairs * (64 + 128));
-    CHECK(bounds.qk_ms == Approx(2 * pairs * 64 / (108 * 1.41e9 * 4096) * 1e3));
-    CHECK(bounds.pv_ms == Approx(2 * pairs * 128 / (108 * 1.41e9 * 2048) * 1e3));
-    CHECK(bounds.exponential_ms == Approx(pairs / (108 * 1.41e9 * 16) * 1e3));
-    // Q and K in int8, V and O in fp16.
-    CHECK(bounds.bytes == 2 * 4 * (1024.0 * (64 + 256) + 2048.0 * (64 + 256)));
-    CHECK(bounds.attention_ms() == Approx(bounds.tensor_ms()));
-    CHECK(bounds.limiting() == "tensor cores");
-    // A causal mask halves the work of equal lengths, int8 values halve P*V's time.
-    const Shape square{1, 1, 1, 4096, 4096};
-    const double full = call_bounds(plan, square, machine).qk_ms;
-    const Plan causal = plan_of(R"({"head_dim": 64, "causal": "top_left"})", "sm_80");
-    CHECK(call_bounds(causal, square, machine).qk_ms == Approx(full / 2).epsilon(0.01));
-    const Plan half = plan_of(R"({"head_dim": 64})", "sm_80");
-    const Plan int8 = plan_of(
-        R"({"head_dim": 64, "qk": {"granularity": "block"}, "pv": {"type": "int8"}})", "sm_80");
-    CHECK(call_bounds(int8, square, machine).pv_ms ==
-          Approx(call_bounds(half, square, machine).pv_ms / 2));
-    CHECK(call_bounds(int8, square, machine).preparation_ms >
-          call_bounds(half, square, machine).preparation_ms);
 }
 
 TEST_CASE("fragments: every score has one place, and one scale a lane with granularity thread") {

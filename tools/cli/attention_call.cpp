@@ -63,7 +63,10 @@ float logit_scale_or_default(const std::optional<double>& asked, const Spec& spe
     return asked ? static_cast<float>(*asked) : default_logit_scale(spec.head_dim);
 }
 
-AttentionOutput call_attention(const Kernel& kernel, const InputFile& input, float logit_scale) {
+namespace {
+
+AttentionOutput call(const Kernel& kernel, const InputFile& input, float logit_scale,
+                     const TimingOptions* timing) {
     const Spec& spec = kernel.plan().spec;
     const Shape& shape = input.shape;
     const Device& device = kernel.device();
@@ -86,19 +89,38 @@ AttentionOutput call_attention(const Kernel& kernel, const InputFile& input, flo
 
     const Stream stream(device);
     StreamTimer timer(stream);
+    const Arguments arguments{
+        q.ref(), k.ref(), v.ref(), o.ref(), static_cast<float*>(lse.data()), logit_scale};
+    const auto launch = [&] {
+        kernel.launch(arguments, workspace.data(), workspace.bytes(), stream.handle());
+    };
     timer.start();
-    kernel.launch(
-        {q.ref(), k.ref(), v.ref(), o.ref(), static_cast<float*>(lse.data()), logit_scale},
-        workspace.data(), workspace.bytes(), stream.handle());
+    launch();
     timer.stop();
     stream.synchronize();
     output.attention_ms = timer.milliseconds();
+    if (timing != nullptr) {
+        output.median_ms = time_launches(
+                               stream, [&](int64_t) { launch(); }, *timing)
+                               .ms.median;
+    }
 
     stopwatch.lap();
     o.download(output.o);
     lse.download(output.lse.data(), lse_bytes);
     output.download_ms = stopwatch.lap();
     return output;
+}
+
+}  // namespace
+
+AttentionOutput call_attention(const Kernel& kernel, const InputFile& input, float logit_scale) {
+    return call(kernel, input, logit_scale, nullptr);
+}
+
+AttentionOutput time_attention(const Kernel& kernel, const InputFile& input, float logit_scale,
+                               const TimingOptions& timing) {
+    return call(kernel, input, logit_scale, &timing);
 }
 
 }  // namespace sagejit::cli

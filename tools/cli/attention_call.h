@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "attention_input.h"
+#include "bench/timing.h"
 #include "config_file.h"
 #include "sagejit/sagejit.h"
 
@@ -27,10 +28,14 @@ struct AttentionOutput {
     // Allocating and copying by the clock; attention from the first kernel's start to the last
     // one's end.
     double upload_ms = 0, attention_ms = 0, download_ms = 0;
+    std::optional<double> median_ms;  // of time_attention
 };
 
 // Runs a prepared kernel on an input that check_input accepted, and waits for it.
 AttentionOutput call_attention(const Kernel& kernel, const InputFile& input, float logit_scale);
+// The same, and then measures calls on these tensors: the median of a whole call, milliseconds.
+AttentionOutput time_attention(const Kernel& kernel, const InputFile& input, float logit_scale,
+                               const TimingOptions& timing);
 
 // For the help: the target taken where none is named.
 std::string run_target_fallback();

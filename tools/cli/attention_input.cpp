@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <optional>
+#include <set>
 
 #include "tensor/safetensors.h"
 
@@ -15,14 +17,28 @@ namespace {
                 std::move(fix));
 }
 
-HostTensor take(const SafetensorsFile& stored, std::string_view name) {
-    return to_host_tensor(stored.at(name), stored.origin);
+// prefix: before "q", "k" and "v" in the tensors' names.
+HostTensor take(const SafetensorsFile& stored, const std::string& prefix, std::string_view name) {
+    return to_host_tensor(stored.at(prefix + std::string(name)), stored.origin);
 }
 
-void check_names(const SafetensorsFile& stored) {
+// "layer00." of "layer00.q"; empty for "q". nullopt for other names.
+std::optional<std::string> prefix_of(std::string_view name) {
+    for (const std::string_view last : {"q", "k", "v"}) {
+        if (name == last) return std::string();
+        if (name.size() > 2 && name.ends_with(last) && name[name.size() - 2] == '.') {
+            return std::string(name.substr(0, name.size() - 1));
+        }
+    }
+    return std::nullopt;
+}
+
+// several: layers are allowed, LAYER.q and so on.
+void check_names(const SafetensorsFile& stored, bool several) {
     std::string unknown;
     for (const StoredTensor& tensor : stored.tensors) {
-        if (tensor.name == "q" || tensor.name == "k" || tensor.name == "v") continue;
+        const std::optional<std::string> prefix = prefix_of(tensor.name);
+        if (prefix && (several || prefix->empty())) continue;
         // Through JSON: a name may hold any character.
         const std::string shown = Json(tensor.name).dump(-1, ' ', true);
         unknown += (unknown.empty() ? "" : ", ") + shown;
@@ -31,7 +47,8 @@ void check_names(const SafetensorsFile& stored) {
     constexpr size_t kLongest = 200;
     if (unknown.size() > kLongest) unknown = unknown.substr(0, kLongest) + "...";
     throw Error(ErrorCode::kInvalidInput, "holds unknown tensors: " + unknown, stored.origin,
-                "keep q, k and v only");
+                several ? "keep q, k and v, or LAYER.q, LAYER.k and LAYER.v of each layer"
+                        : "keep q, k and v only");
 }
 
 // The two sizes must be equal; a and b name the tensors they belong to.
@@ -64,21 +81,40 @@ void check_dtype(const InputFile& input, std::string_view name, const HostTensor
 
 }  // namespace
 
-InputFile read_input(const std::string& file) {
-    const SafetensorsFile stored = read_safetensors(file);
-    check_names(stored);
-    InputFile input{file,
-                    std::filesystem::path(file).stem().string(),
-                    take(stored, "q"),
-                    take(stored, "k"),
-                    take(stored, "v"),
-                    {}};
+namespace {
+
+InputFile take_layer(const SafetensorsFile& stored, const std::string& file,
+                     const std::string& prefix) {
+    const std::string name = prefix.empty() ? std::filesystem::path(file).stem().string()
+                                            : prefix.substr(0, prefix.size() - 1);
+    InputFile input{
+        file, name, take(stored, prefix, "q"), take(stored, prefix, "k"), take(stored, prefix, "v"),
+        {}};
     check_dtype(input, "k", input.k);
     check_dtype(input, "v", input.v);
     check_sizes(input);
     input.shape = {input.q.shape[0], input.q.shape[1], input.k.shape[1], input.q.shape[2],
                    input.k.shape[2]};
     return input;
+}
+
+}  // namespace
+
+InputFile read_input(const std::string& file) {
+    const SafetensorsFile stored = read_safetensors(file);
+    check_names(stored, /*several=*/false);
+    return take_layer(stored, file, "");
+}
+
+std::vector<InputFile> read_layers(const std::string& file) {
+    const SafetensorsFile stored = read_safetensors(file);
+    check_names(stored, /*several=*/true);
+    std::set<std::string> prefixes;
+    for (const StoredTensor& tensor : stored.tensors) prefixes.insert(*prefix_of(tensor.name));
+    if (prefixes.empty()) prefixes.insert("");  // says that q is missing
+    std::vector<InputFile> layers;
+    for (const std::string& prefix : prefixes) layers.push_back(take_layer(stored, file, prefix));
+    return layers;
 }
 
 void check_input(const InputFile& input, const Config& config) {

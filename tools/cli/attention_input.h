@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "config_file.h"
 #include "output.h"
@@ -22,6 +23,10 @@ struct InputFile {
 // Reads a file that must hold exactly q, k and v, alike in dtype, with sizes that agree.
 // Throws Error(kIo) and Error(kInvalidInput) naming the file and the tensor.
 InputFile read_input(const std::string& file);
+
+// The layers of a file: either one, q, k and v, named like the file; or several, each of them
+// LAYER.q, LAYER.k and LAYER.v, in the order of their names. Throws as read_input does.
+std::vector<InputFile> read_layers(const std::string& file);
 
 // Throws Error(kInvalidInput) unless dtype and head dimensions are those the config is for.
 void check_input(const InputFile& input, const Config& config);

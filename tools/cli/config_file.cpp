@@ -43,6 +43,8 @@ std::string read_text(const std::string& file) {
 
 }  // namespace
 
+std::string read_small_text(const std::string& file) { return read_text(file); }
+
 Config read_config(const std::string& file, const std::string& target) {
     Config config{file, {}, parse_spec(read_text(file), file)};
     config.name =

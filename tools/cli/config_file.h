@@ -21,6 +21,9 @@ struct Config {
 Config read_config(const std::string& file, const std::string& target);
 std::vector<Config> read_configs(const std::vector<std::string>& files, const std::string& target);
 
+// The text of a file of at most 1 MiB. Throws Error(kIo).
+std::string read_small_text(const std::string& file);
+
 // Plans for the config's target, else for the default one. Errors name the config file.
 Plan plan_config(const Config& config);
 

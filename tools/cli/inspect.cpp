@@ -48,16 +48,20 @@ std::string mix_text(const InspectedKernel& kernel) {
     return text + "\n";
 }
 
-std::string bounds_text(const Inspection& inspection) {
-    const analysis::CallBounds& bounds = *inspection.bounds;
-    const analysis::Machine& machine = analysis::machine_of(inspection.target);
-    std::string text = fmt::format("at best on one {}, estimated, for {}:\n ", machine.gpu,
-                                   inspection.sizes->text);
-    for (const analysis::Bound& bound : bounds.list()) {
-        text += fmt::format(" {} {:.3g} ms,", bound.resource, bound.milliseconds);
+std::string limits_text(const Inspection& inspection) {
+    const Prediction& prediction = *inspection.prediction;
+    std::string text =
+        fmt::format("estimated for one {} and {}:\n ", analysis::usual_gpu(inspection.plan->target),
+                    inspection.sizes->text);
+    int written = 0;
+    for (const ResourceTime& time : resource_times(prediction)) {
+        if (written++ == 3) text += "\n ";
+        text += fmt::format(" {} {:.3g} ms,", time.resource, time.milliseconds);
     }
-    text += fmt::format("\n  limited by {}; {:.4g} operations per byte; before it {:.3g} ms\n",
-                        bounds.limiting(), bounds.intensity(), bounds.preparation_ms);
+    text.pop_back();
+    text +=
+        fmt::format("\n  attention {:.3g} ms, limited by {}; whole call {:.3g} ms\n",
+                    prediction.attention_ms, to_string(prediction.limit), prediction.whole_call_ms);
     return text;
 }
 
@@ -74,7 +78,7 @@ std::string inspection_text(const Inspection& inspection) {
     for (const InspectedKernel& kernel : inspection.kernels) {
         if (kernel.mix && kernel.mix_of_loop) text += printable(mix_text(kernel));
     }
-    if (inspection.bounds) text += printable(bounds_text(inspection));
+    if (inspection.prediction) text += printable(limits_text(inspection));
     return text;
 }
 

@@ -93,7 +93,7 @@ void find_occupancies(Inspection& inspection) {
     }
 }
 
-void find_bounds(Inspection& inspection, const InspectOptions& options) {
+void find_limits(Inspection& inspection, const InspectOptions& options) {
     const Plan& plan = *inspection.plan;
     const std::string text =
         options.shape.empty()
@@ -108,8 +108,7 @@ void find_bounds(Inspection& inspection, const InspectOptions& options) {
                                 plan.spec.head_dim_v),
                     "--shape " + text, "use the config's head dimensions");
     }
-    inspection.bounds =
-        analysis::call_bounds(plan, sizes.shape, analysis::machine_of(plan.target.name));
+    inspection.prediction = predict(plan, sizes.shape, rates_for(plan.target));
 }
 
 void take_entries(Inspection& inspection, const std::vector<CubinEntry>& entries) {
@@ -141,7 +140,7 @@ Inspection inspect_config(const std::string& file, const InspectOptions& options
         inspection.notes.push_back(fmt::format(
             "Neither --target nor the config names a target: this is for {}.", inspection.target));
     }
-    find_bounds(inspection, options);
+    find_limits(inspection, options);
     PrepareOptions prepare_options;
     prepare_options.use_cache = !options.no_cache;
     try {
@@ -199,7 +198,7 @@ std::vector<Inspection> inspect_bundle(const std::string& file, const InspectOpt
         inspection.plan = plan_of(kernel);
         if (inspection.plan) {
             take_entries(inspection, kernel.entries);
-            find_bounds(inspection, options);
+            find_limits(inspection, options);
         } else {
             inspection.notes.push_back(
                 "This kernel was planned by another version of sagejit: its plan is not shown.");

@@ -5,12 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "analysis/bounds.h"
-#include "analysis/machine.h"
+#include "analysis/occupancy.h"
 #include "analysis/sass.h"
 #include "output.h"
 #include "sagejit/generator/plan.h"
 #include "shape_option.h"
+#include "tune/model.h"
 
 namespace sagejit::cli {
 
@@ -36,7 +36,7 @@ struct Inspection {
     std::vector<std::string> notes;
     // With a plan.
     std::optional<Sizes> sizes;
-    std::optional<analysis::CallBounds> bounds;
+    std::optional<Prediction> prediction;
 };
 
 struct InspectOptions {
@@ -48,6 +48,16 @@ struct InspectOptions {
 // Inspects a file, by what it holds: a cubin, a bundle (one inspection a kernel), or a config,
 // which is compiled; without NVRTC what only the plan says is left, with a note. Throws Error.
 std::vector<Inspection> inspect_file(const std::string& file, const InspectOptions& options);
+
+// What the prediction says of each resource of the attention kernel, longest first.
+struct ResourceTime {
+    std::string resource;
+    double milliseconds = 0;
+};
+std::vector<ResourceTime> resource_times(const Prediction& prediction);
+// Operations of both matrix products, and bytes the attention kernel must move at least.
+double operations(const Inspection& inspection);
+double least_bytes(const Inspection& inspection);
 
 // The same fields for a program.
 Json inspection_json(const Inspection& inspection);

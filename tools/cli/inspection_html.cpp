@@ -49,38 +49,45 @@ void add_code_charts(Page& page, const std::vector<const Inspection*>& inspectio
     }
 }
 
-void add_bounds(Page& page, const Inspection& inspection) {
-    const analysis::CallBounds& bounds = *inspection.bounds;
-    const analysis::Machine& machine = analysis::machine_of(inspection.target);
+void add_limits(Page& page, const Inspection& inspection) {
+    const Prediction& prediction = *inspection.prediction;
+    const Target& target = inspection.plan->target;
+    const GpuRates rates = rates_for(target);
     page.section("What limits it");
-    page.note(
-        fmt::format("Estimates, not measurements: from the plan and published figures of one {} "
-                    "({} multiprocessors at {} GHz, {} TB/s), for the shape {}.",
-                    machine.gpu, machine.multiprocessors, machine.clock_ghz, machine.memory_tb_s,
-                    inspection.sizes->text));
+    page.note(fmt::format(
+        "Estimates, not measurements: from the plan and the rates of one {} ({} multiprocessors "
+        "at {} GHz, {} TB/s), for the shape {}.",
+        analysis::usual_gpu(target), rates.multiprocessors, rates.clock_ghz, rates.memory_tb_per_s,
+        inspection.sizes->text));
     report::BarChart chart;
-    chart.value_label = "milliseconds, at least";
+    chart.value_label = "milliseconds";
     chart.series.push_back({"", {}});
-    chart.groups = {"Q·Kᵀ, tensor cores", "P·V, tensor cores", "exponentials",
-                    "fp32 arithmetic",    "device memory",     "before it: quantizing"};
-    chart.series.front().values = {bounds.qk_ms,    bounds.pv_ms,     bounds.exponential_ms,
-                                   bounds.float_ms, bounds.memory_ms, bounds.preparation_ms};
+    for (const ResourceTime& time : resource_times(prediction)) {
+        chart.groups.push_back(time.resource);
+        chart.series.front().values.push_back(time.milliseconds);
+    }
+    chart.groups.insert(chart.groups.end(), {"attention kernel", "whole call"});
+    chart.series.front().values.push_back(prediction.attention_ms);
+    chart.series.front().values.push_back(prediction.whole_call_ms);
     report::Figure figure = draw(chart);
     figure.legend.clear();
-    page.figure(figure, fmt::format("The attention kernel takes at least as long as its slowest "
-                                    "resource, here {}: {:.3g} ms.",
-                                    bounds.limiting(), bounds.attention_ms()));
+    page.figure(figure,
+                fmt::format("How long the attention kernel would take if it did nothing but this; "
+                            "then the kernel itself, {:.3g} ms, limited by {}, and the whole call "
+                            "with the quantization before it. {:.3g} waves of CTAs leave {:.0f} % "
+                            "of the GPU idle in the last one.",
+                            prediction.attention_ms, to_string(prediction.limit), prediction.waves,
+                            100 * prediction.idle_share));
     report::Roofline roofline;
-    roofline.bytes_per_second = machine.memory_tb_s * 1e12;
-    const auto ceiling = [&](const char* label, double milliseconds) {
-        roofline.ceilings.push_back({label, bounds.operations / (milliseconds / 1e3)});
-    };
-    ceiling("tensor cores", bounds.tensor_ms());
-    ceiling("exponentials", bounds.exponential_ms);
-    ceiling("fp32 arithmetic", bounds.float_ms);
-    roofline.points.push_back({bounds.intensity(),
-                               bounds.operations / (bounds.attention_ms() / 1e3),
-                               inspection.name + ", at best", false});
+    roofline.bytes_per_second = rates.memory_tb_per_s * 1e12;
+    const double work = operations(inspection);
+    for (const ResourceTime& time : resource_times(prediction)) {
+        if (time.resource == "device memory" || time.milliseconds <= 0) continue;
+        roofline.ceilings.push_back({time.resource, work / (time.milliseconds / 1e3)});
+    }
+    roofline.points.push_back({work / least_bytes(inspection),
+                               work / (prediction.attention_ms / 1e3),
+                               inspection.name + ", estimated", false});
     page.figure(draw(roofline),
                 "Roofline. Operations are those of the two matrix products; each ceiling is how "
                 "many of them per second that resource allows.");
@@ -194,7 +201,7 @@ void add_inspection(Page& page, const Inspection& inspection) {
     for (const std::string& text : inspection.notes) page.note(text);
     page.table(kernel_header(), kernel_rows(inspection));
     add_code_charts(page, {&inspection});
-    if (inspection.bounds) add_bounds(page, inspection);
+    if (inspection.prediction) add_limits(page, inspection);
     if (!inspection.plan) return;
     add_memory_map(page, inspection);
     for (const SharedRegion& region : inspection.plan->stage_regions) add_swizzle(page, region);

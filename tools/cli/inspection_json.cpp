@@ -1,6 +1,9 @@
 // An inspection as JSON and as rows of tables.
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "bench/work.h"
 #include "config_file.h"
 #include "inspection.h"
 
@@ -42,25 +45,47 @@ Json kernel_json(const InspectedKernel& kernel) {
     return fields;
 }
 
-Json bounds_json(const Inspection& inspection) {
-    const analysis::CallBounds& bounds = *inspection.bounds;
-    const analysis::Machine& machine = analysis::machine_of(inspection.target);
-    return {{"gpu", machine.gpu},
+Json limits_json(const Inspection& inspection) {
+    const Prediction& prediction = *inspection.prediction;
+    return {{"gpu", analysis::usual_gpu(inspection.plan->target)},
             {"shape", sizes_json(*inspection.sizes)},
-            {"operations", bounds.operations},
-            {"bytes", bounds.bytes},
-            {"operations_per_byte", bounds.intensity()},
+            {"operations", operations(inspection)},
+            {"bytes", least_bytes(inspection)},
+            {"operations_per_byte", operations(inspection) / least_bytes(inspection)},
             {"milliseconds",
-             {{"tensor_qk", bounds.qk_ms},
-              {"tensor_pv", bounds.pv_ms},
-              {"exponentials", bounds.exponential_ms},
-              {"fp32", bounds.float_ms},
-              {"memory", bounds.memory_ms},
-              {"preparation", bounds.preparation_ms}}},
-            {"limited_by", bounds.limiting()}};
+             {{"tensor", prediction.tensor_ms},
+              {"exponential", prediction.exponential_ms},
+              {"vector", prediction.vector_ms},
+              {"shared_memory", prediction.shared_ms},
+              {"l2_cache", prediction.cache_ms},
+              {"memory", prediction.memory_ms},
+              {"attention", prediction.attention_ms},
+              {"whole_call", prediction.whole_call_ms}}},
+            {"limited_by", to_string(prediction.limit)}};
 }
 
 }  // namespace
+
+std::vector<ResourceTime> resource_times(const Prediction& prediction) {
+    std::vector<ResourceTime> times = {
+        {"tensor cores", prediction.tensor_ms},    {"exponentials", prediction.exponential_ms},
+        {"fp32 arithmetic", prediction.vector_ms}, {"shared memory", prediction.shared_ms},
+        {"L2 cache", prediction.cache_ms},         {"device memory", prediction.memory_ms}};
+    std::stable_sort(times.begin(), times.end(), [](const ResourceTime& a, const ResourceTime& b) {
+        return a.milliseconds > b.milliseconds;
+    });
+    return times;
+}
+
+double operations(const Inspection& inspection) {
+    return attention_flops(inspection.sizes->shape, inspection.plan->spec);
+}
+
+double least_bytes(const Inspection& inspection) {
+    constexpr double kTeraPerMilli = 1e9;
+    const GpuRates rates = rates_for(inspection.plan->target);
+    return inspection.prediction->memory_ms * rates.memory_tb_per_s * kTeraPerMilli;
+}
 
 Json inspection_json(const Inspection& inspection) {
     Json kernels = Json::array();
@@ -72,7 +97,7 @@ Json inspection_json(const Inspection& inspection) {
                    {"read_by", inspection.read_by}, {"notes", inspection.notes}};
     fields["plan"] = inspection.plan ? Json::parse(plan_json(*inspection.plan)) : Json(nullptr);
     fields["config"] = inspection.plan ? spec_json(inspection.plan->spec) : Json(nullptr);
-    fields["bounds"] = inspection.bounds ? bounds_json(inspection) : Json(nullptr);
+    fields["estimate"] = inspection.prediction ? limits_json(inspection) : Json(nullptr);
     return fields;
 }
 
@@ -120,7 +145,7 @@ std::vector<Difference> differences(const Inspection& a, const Inspection& b) {
             kernel.erase("instructions");
             json[name] = std::move(kernel);
         }
-        json["bounds"] = all["bounds"];
+        json["estimate"] = all["estimate"];
         if (json["plan"].is_object()) {
             json["plan"].erase("target");
             Json& memory = json["plan"]["shared_memory"];
@@ -129,7 +154,7 @@ std::vector<Difference> differences(const Inspection& a, const Inspection& b) {
             }
             memory.erase("stage_regions");
         }
-        if (json["bounds"].is_object()) json["bounds"].erase("shape");
+        if (json["estimate"].is_object()) json["estimate"].erase("shape");
         return json.flatten();
     };
     const Json left = flat(a), right = flat(b);

@@ -54,6 +54,7 @@ int parse_and_run(int argc, char** argv, bool json) {
     add_bench(line);
     add_tune(line);
     add_doctor(line);
+    add_calibrate(line);
     add_inspect(line);
     add_completion(line);
     add_man(line);

@@ -1,13 +1,16 @@
 // sagejit run: attention on the tensors of a file.
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <memory>
 
 #include "attention_call.h"
 #include "attention_input.h"
 #include "config_file.h"
 #include "output_path.h"
+#include "sagejit/generator/layers.h"
 #include "sagejit/generator/source.h"
+#include "sagejit/generator/target.h"
 #include "stopwatch.h"
 #include "tensor/safetensors.h"
 #include "verbs.h"
@@ -16,7 +19,7 @@ namespace sagejit::cli {
 namespace {
 
 struct Options {
-    std::string config, target, input, output, device, policy = "jit";
+    std::string config, layers, layer, target, input, output, device, policy = "jit";
     std::vector<std::string> bundles;
     std::optional<double> logit_scale;
     bool no_cache = false, json = false;
@@ -91,12 +94,64 @@ PreparePolicy policy_of(const std::string& text) {
     return PreparePolicy::kJit;  // the only other word that is accepted
 }
 
+// The input's layer that is asked for, or its only one.
+InputFile choose_layer(const Options& options) {
+    std::vector<InputFile> layers = read_layers(options.input);
+    std::string names;
+    for (InputFile& layer : layers) {
+        if (layer.name == options.layer) return std::move(layer);
+        names += (names.empty() ? "" : ", ") + layer.name;
+    }
+    // A file of one layer, whose tensors have no prefix, may be any layer of the plan.
+    const bool named_by_file =
+        layers.size() == 1 &&
+        layers.front().name == std::filesystem::path(options.input).stem().string();
+    if (named_by_file || (layers.size() == 1 && options.layer.empty())) {
+        if (!options.layer.empty()) layers.front().name = options.layer;
+        return std::move(layers.front());
+    }
+    throw Error(ErrorCode::kInvalidInput,
+                options.layer.empty() ? "holds several layers: " + names
+                                      : fmt::format("holds no layer {}: {}", options.layer, names),
+                options.input, "name one by --layer");
+}
+
+// The config of a layer of a plan.
+Config layer_config(const Options& options, const std::string& layer) {
+    const LayerPlan plan = parse_layer_plan(read_small_text(options.layers), options.layers);
+    Config config{options.layers, layer, {}};
+    try {
+        config.spec = plan.at(layer);
+    } catch (const Error& error) {
+        throw Error(error.code(), error.message(), options.layers,
+                    error.fix() + "; choose one by --layer");
+    }
+    if (!options.target.empty()) config.spec.target = find_target(options.target).name;
+    return config;
+}
+
+void check_options(const Options& options) {
+    if (options.config.empty() && options.layers.empty()) {
+        throw UsageError("--config is required", "or --layers, with a layer plan");
+    }
+    if (!options.config.empty() && !options.layers.empty()) {
+        throw UsageError("--config and --layers exclude each other", "choose one");
+    }
+    if (!options.layer.empty() && options.layers.empty()) {
+        throw UsageError("--layer is for --layers");
+    }
+}
+
 int run_run(const Options& options) {
+    check_options(options);
     Stopwatch stopwatch;
     Timings ms;
-    const Config config = read_config(options.config, options.target);
-    check_output(options.output, {options.input, options.config});
-    const InputFile input = read_input(options.input);
+    const bool planned = !options.layers.empty();
+    check_output(options.output, {options.input, planned ? options.layers : options.config});
+    Config config;
+    if (!planned) config = read_config(options.config, options.target);
+    const InputFile input = planned ? choose_layer(options) : read_input(options.input);
+    if (planned) config = layer_config(options, input.name);
     check_input(input, config);
     ms.read = stopwatch.lap();
 
@@ -146,7 +201,14 @@ int run_run(const Options& options) {
 void add_run(CommandLine& line) {
     auto options = std::make_shared<Options>();
     Verb verb(line, "run", "Run attention on q, k, v of a safetensors file");
-    verb.config(options->config);
+    verb.text("-c,--config", options->config, "FILE", "JSON config of the kernel");
+    verb.hint("--config", {{}, ".json"});
+    verb.text("--layers", options->layers, "FILE",
+              "Layer plan of sagejit calibrate, instead of --config: the layer's config is taken");
+    verb.hint("--layers", {{}, ".json"});
+    verb.text("--layer", options->layer, "NAME",
+              "The layer, of the plan and of an input file with LAYER.q, LAYER.k, LAYER.v of\n"
+              "several (default: the input's only one, named like the file)");
     verb.input(options->input);
     verb.text("-o,--output", options->output, "FILE",
               "safetensors file to write: o [B,Hq,Lq,Dv] and, if the config asks for it,\n"

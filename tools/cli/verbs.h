@@ -16,6 +16,7 @@ void add_verify(CommandLine& line);
 void add_bench(CommandLine& line);
 void add_tune(CommandLine& line);
 void add_doctor(CommandLine& line);
+void add_calibrate(CommandLine& line);
 void add_inspect(CommandLine& line);
 void add_completion(CommandLine& line);
 void add_man(CommandLine& line);

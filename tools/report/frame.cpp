@@ -18,7 +18,10 @@ void draw_x_axis(Svg& svg, const Frame& frame, const Scale& scale, std::string_v
     for (const double tick : scale.ticks()) {
         const double x = scale.at(tick);
         svg.line(x, frame.top, x, frame.bottom, "grid");
-        svg.text(x, frame.bottom + 16, short_number(tick), "label", Anchor::kMiddle);
+        const std::string text = short_number(tick);
+        const double half = kCharWidth * static_cast<double>(text.size()) / 2;
+        const double room = kChartWidth - 4 - half;  // that a label in the middle needs
+        svg.text(std::min(x, room), frame.bottom + 16, text, "label", Anchor::kMiddle);
     }
     svg.line(frame.left, frame.bottom, frame.right, frame.bottom, "axis");
     svg.text((frame.left + frame.right) / 2, frame.bottom + 34, label, "label", Anchor::kMiddle);
@@ -42,7 +45,7 @@ void draw_limit(Svg& svg, const Frame& frame, const Scale& scale, double value,
     if (!(value >= scale.low && value <= scale.high)) return;
     const double y = scale.at(value);
     svg.line(frame.left, y, frame.right, y, "limit");
-    svg.text(frame.right - 4, y - 5, label, "label strong", Anchor::kEnd);
+    svg.text(frame.right - 4, y - 5, label, "label strong halo", Anchor::kEnd);
 }
 
 }  // namespace sagejit::report

@@ -27,7 +27,9 @@ Figure draw(const Heatmap& chart) {
             best = &*value;
         }
     }
-    const double left = 110, top = 44;
+    size_t widest = text_width(chart.y_label) + 2;
+    for (const std::string& row : chart.rows) widest = std::max(widest, text_width(row));
+    const double left = 24 + kCharWidth * static_cast<double>(widest), top = 44;
     const double columns = static_cast<double>(std::max<size_t>(chart.columns.size(), 1));
     const double cell = std::min(kWidestCell, (kChartWidth - left - 16) / columns);
     const double height = top + kCellHeight * static_cast<double>(chart.rows.size()) + 8;

@@ -55,7 +55,7 @@ Figure draw(const Roofline& chart) {
             const std::string label = fmt::format("memory {:.3g} TB/s", bandwidth);
             // Beside the middle of the slope.
             const double middle = std::sqrt(from * to);
-            svg.text(x.at(middle) - 10, y.at(middle * bandwidth) - 6, label, "label strong",
+            svg.text(x.at(middle) - 10, y.at(middle * bandwidth) - 6, label, "label strong halo",
                      Anchor::kEnd);
         }
     }
@@ -72,7 +72,7 @@ Figure draw(const Roofline& chart) {
         svg.line(x.at(start), y.at(tera), frame.right, y.at(tera), "roof");
         const double label_y = std::max(y.at(tera) - 5, last_label + 13);
         svg.text(frame.right - 4, label_y, fmt::format("{} {}", ceiling.label, rate_text(tera)),
-                 "label strong", Anchor::kEnd);
+                 "label strong halo", Anchor::kEnd);
         last_label = label_y;
     }
     for (size_t i = 0; i < chart.points.size(); ++i) {

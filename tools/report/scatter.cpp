@@ -17,14 +17,40 @@ bool drawable(const ScatterChart& chart, const ScatterChart::Point& point) {
            !(chart.logarithmic_x && point.x <= 0) && !(chart.logarithmic_y && point.y <= 0);
 }
 
-// A label goes to the right of its point, or to the left where the picture ends.
-void draw_label(Svg& svg, const Frame& frame, double x, double y, const std::string& text) {
-    const std::string label = shortened(text, 40);
-    const double width = kCharWidth * static_cast<double>(text_width(label));
-    const bool right = x + 10 + width < frame.right;
-    svg.text(right ? x + 9 : x - 9, y - 7, label, "label strong",
-             right ? Anchor::kStart : Anchor::kEnd);
-}
+// Labels beside points, none over another: the first ones win.
+class Labels {
+  public:
+    Labels(Svg& svg, const Frame& frame) : svg_(svg), frame_(frame) {}
+
+    // To the right of the point, or to the left where the picture ends.
+    void add(double x, double y, const std::string& text) {
+        const std::string label = shortened(text, 40);
+        const double width = kCharWidth * static_cast<double>(text_width(label));
+        const bool right = x + 10 + width < frame_.right;
+        const Box box{right ? x + 9 : x - 9 - width, y - 20, width, 17};
+        for (const Box& other : placed_) {
+            if (box.x < other.x + other.width && other.x < box.x + box.width &&
+                box.y < other.y + other.height && other.y < box.y + box.height) {
+                return;
+            }
+        }
+        placed_.push_back(box);
+        svg_.text(right ? x + 9 : x - 9, y - 7, label, "label strong halo",
+                  right ? Anchor::kStart : Anchor::kEnd);
+    }
+    // Keeps labels off a place.
+    void keep_free(double x, double y, double width, double height) {
+        placed_.push_back({x, y, width, height});
+    }
+
+  private:
+    struct Box {
+        double x, y, width, height;
+    };
+    Svg& svg_;
+    const Frame& frame_;
+    std::vector<Box> placed_;
+};
 
 }  // namespace
 
@@ -72,14 +98,22 @@ Figure draw(const ScatterChart& chart) {
         }
         svg.polyline(line, "front");
     }
+    Labels labels(svg, frame);
+    if (chart.y_limit) {
+        const double width = kCharWidth * static_cast<double>(text_width(chart.y_limit_label) + 2);
+        labels.keep_free(frame.right - width, y.at(*chart.y_limit) - 18, width, 18);
+    }
     for (size_t i = 0; i < points.size(); ++i) {
         const ScatterChart::Point& point = points[i];
-        const double px = x.at(point.x), py = y.at(point.y);
-        svg.circle(px, py, point.marked ? kRadius + 3 : kRadius,
+        svg.circle(x.at(point.x), y.at(point.y), point.marked ? kRadius + 3 : kRadius,
                    series_fill(point.series) + (point.marked ? " marked" : ""),
                    fmt::format("{}: {} {}, {} {}", point.label, short_number(point.x),
                                chart.x_label, short_number(point.y), chart.y_label));
-        if (labelled[i] || point.marked) draw_label(svg, frame, px, py, point.label);
+        if (point.marked) labels.add(x.at(point.x), y.at(point.y), point.label);
+    }
+    for (size_t i = 0; i < points.size(); ++i) {
+        if (!labelled[i] || points[i].marked) continue;
+        labels.add(x.at(points[i].x), y.at(points[i].y), points[i].label);
     }
     Figure figure{svg.str(), {}};
     for (size_t i = 0; i < chart.series.size(); ++i) {

@@ -38,6 +38,7 @@ svg { display: block; max-width: 100%; height: auto; }
 .legend i { display: inline-block; width: 12px; height: 12px; border-radius: 2px;
   margin-right: 6px; vertical-align: -1px; }
 .label { font-size: 12px; fill: var(--soft); } .strong { fill: var(--fore); font-weight: 600; }
+.halo { paint-order: stroke; stroke: var(--back); stroke-width: 3px; }
 .on-heat { fill: var(--on-heat); font-weight: 600; } .on-colour { fill: var(--on-colour); }
 .grid { stroke: var(--line); stroke-width: 0.6; } .axis { stroke: var(--soft); }
 .limit { stroke: var(--fore); stroke-width: 1.4; stroke-dasharray: 6 4; }
