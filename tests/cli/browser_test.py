@@ -165,6 +165,26 @@ class Reports(TestCase):
         del value["schema_version"]
         self.assertEqual(data, value)
 
+    def test_bench(self):
+        page = self.path("bench.html")
+        value = self.succeed_json(
+            *("bench", "--config", self.config(), "--device", "host", "--iterations", "1"),
+            *("--shape", "1,1,1,64,64,64", "1,2,1,64,128,64", "--html", page),
+        )
+        data = self.check_page(page, ["thread-d64", "the host device"], figures=1)
+        self.assertEqual(data["rows"], value["rows"])
+
+    def test_tune(self):
+        page = self.path("tune.html")
+        environment = {"SAGEJIT_CACHE_DIR": str(self.path("cache"))}
+        value = self.succeed_json(
+            *("tune", "--config", self.config(), "--device", "host", "--target", "sm_89"),
+            *("--shape", "4,32,32,4096,4096,64", "--html", page),
+            env=environment,
+        )
+        data = self.check_page(page, ["winner", "Estimates by the analytic model"], figures=1)
+        self.assertEqual(data["results"], value["results"])
+
     def test_hostile_names(self):
         """A name cannot add markup, a script or a request."""
         name = "</script><img src=http://127.0.0.1:9/x onerror=console.log(1)><!--"

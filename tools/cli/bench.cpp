@@ -11,6 +11,8 @@
 #include "bench_row.h"
 #include "config_file.h"
 #include "json_lines.h"
+#include "measurement_html.h"
+#include "output_path.h"
 #include "shape_option.h"
 #include "table.h"
 #include "tensor/parallel.h"
@@ -22,7 +24,7 @@ namespace {
 
 struct Options {
     std::vector<std::string> configs, shapes;
-    std::string target, device, jsonl;
+    std::string target, device, jsonl, html;
     uint64_t rotate = 0, iterations = 0, seed = 0;
     std::optional<double> min_time;
     bool candidates = false, no_tuning = false, no_cache = false, json = false;
@@ -240,6 +242,7 @@ int run_bench(const Options& options) {
         check_not_empty(sizes);
         for (const Config& config : configs) check_fit(config, sizes);
     }
+    if (!options.html.empty()) check_output(options.html, options.configs);
     const Device device = choose_device(options.device);
     const JsonLinesFile file(options.jsonl);
 
@@ -255,6 +258,10 @@ int run_bench(const Options& options) {
             note(fmt::format("measuring {} on {}", config.name, sizes.text));
             bench_shape(config, wanted, sizes, device, options, monitor, file, report);
         }
+    }
+    if (!options.html.empty()) {
+        write_text_file(options.html, bench_html(report.rows, {{"rows", report.rows}}));
+        note(fmt::format("wrote {}", options.html));
     }
     if (options.json) {
         print_json({{"rows", std::move(report.rows)}});
@@ -287,6 +294,7 @@ void add_bench(CommandLine& line) {
                       "Take exactly this many samples instead");
     verb.whole_number("--seed", options->seed, "N", "Of the random inputs (default: 0)");
     verb.text("--jsonl", options->jsonl, "FILE", "Append each row to this file, as it is measured");
+    verb.text("--html", options->html, "FILE", "Write a report with pictures to this file");
     verb.no_cache(options->no_cache);
     verb.json(options->json);
     verb.footer(

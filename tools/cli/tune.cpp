@@ -11,6 +11,8 @@
 #include "attention_call.h"
 #include "bench_row.h"
 #include "driver.h"
+#include "measurement_html.h"
+#include "output_path.h"
 #include "table.h"
 #include "tune_explain.h"
 #include "tune_pair.h"
@@ -23,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 
 struct Options {
     std::vector<std::string> configs, shapes;
-    std::string shapes_file, budget = "60s", target, device;
+    std::string shapes_file, budget = "60s", target, device, html;
     uint64_t jobs = 0;
     bool exhaustive = false, again = false, explain = false, json = false;
 };
@@ -228,6 +230,10 @@ int run_tune(const Options& options) {
     const std::vector<Config> configs = read_configs(options.configs, options.target);
     const std::vector<Sizes> shapes = read_shapes(options);
     check_pairs(configs, shapes);
+    if (!options.html.empty()) {
+        if (options.explain) throw UsageError("--html and --explain exclude each other");
+        check_output(options.html, options.configs);
+    }
     const Device device = choose_device(options.device);
     if (options.explain) return run_explain(configs, shapes, device, options.json);
     if (device.is_host()) {
@@ -247,13 +253,18 @@ int run_tune(const Options& options) {
             note(fmt::format("{} on {}: the budget ended the search early; run again to go on",
                              outcome.config->name, outcome.sizes->text));
         }
-        if (options.json) results.push_back(outcome_json(outcome));
+        results.push_back(outcome_json(outcome));
+    }
+    const Json data = {{"device", device.text()},
+                       {"device_name", device.name()},
+                       {"records", TuningStore({}).path(TuningStore::kRecords).string()},
+                       {"results", std::move(results)}};
+    if (!options.html.empty()) {
+        write_text_file(options.html, tune_html(data["results"], data));
+        note(fmt::format("wrote {}", options.html));
     }
     if (options.json) {
-        print_json({{"device", device.text()},
-                    {"device_name", device.name()},
-                    {"records", TuningStore({}).path(TuningStore::kRecords).string()},
-                    {"results", std::move(results)}});
+        print_json(data);
     } else {
         print(printable(make_table(outcomes).text()));
     }
@@ -279,6 +290,7 @@ void add_tune(CommandLine& line) {
     verb.whole_number("--jobs", options->jobs, "N",
                       "Processes that compile (default: the cores but one)");
     verb.flag("--explain", options->explain, "Measure nothing: say which plan is used and why");
+    verb.text("--html", options->html, "FILE", "Write a report with pictures to this file");
     verb.json(options->json);
     verb.footer(
         "The winners are kept in the cache directory, and kernels prepared for such sizes use\n"
