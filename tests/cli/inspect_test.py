@@ -112,6 +112,24 @@ class Inspect(TestCase):
         self.fail_with(USAGE, "inspect", cubin, "--target", "sm_90")
 
     @unittest.skipUnless(NVRTC, "no NVRTC")
+    def test_bundle(self):
+        """Says of each kernel what inspecting its config says."""
+        bundle = self.path("kernels.sjb")
+        self.succeed("build", "--config", self.config(), "--target", "sm_80", "sm_89", "-o", bundle)
+        inspections = self.succeed_json("inspect", bundle)["inspections"]
+        self.assertEqual([i["target"] for i in inspections], ["sm_80", "sm_89"])
+        for inspection in inspections:
+            target = inspection["target"]
+            from_config = self.inspect("--config", self.config(), "--target", target)
+            for field in ("kernels", "plan", "estimate"):
+                self.assertEqual(inspection[field], from_config[field])
+            alone = self.inspect(bundle, "--target", target)
+            self.assertEqual(alone, inspection)
+        self.fail_with(BAD_INPUT, "inspect", bundle, "--target", "sm_120", contains="sm_120")
+        self.fail_with(BAD_INPUT, "inspect", "--diff", bundle, bundle)
+        self.succeed("inspect", "--diff", bundle, self.config(), "--target", "sm_89")
+
+    @unittest.skipUnless(NVRTC, "no NVRTC")
     def test_disassembler(self):
         """One that is installed is asked; one that fails is told of."""
         cubin = self.path("kernel.cubin")

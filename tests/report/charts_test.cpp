@@ -78,6 +78,8 @@ TEST_CASE("heatmap: deeper is larger, the best is framed, holes stay holes") {
     CHECK(contains(svg, "tile_q 128, tile_k 32: none"));
     chart.smaller_is_better = false;
     CHECK(contains(draw(chart).svg, "best\" fill-opacity=\"0.920\""));
+    chart.chosen = 1;
+    CHECK(contains(draw(chart).svg, "best\" fill-opacity=\"0.080\""));
     CHECK_NOTHROW(draw(Heatmap{}));
 }
 

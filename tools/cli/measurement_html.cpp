@@ -68,7 +68,8 @@ class TileMap {
     }
     bool worth_drawing() const { return best_.size() > 1; }
 
-    report::Figure draw() const {
+    // chosen: the plan whose tile is framed; empty: the fastest.
+    report::Figure draw(const std::string& chosen) const {
         report::Heatmap chart;
         chart.x_label = "tile_k";
         chart.y_label = "tile_q";
@@ -78,6 +79,10 @@ class TileMap {
             chart.rows.push_back(fmt::to_string(row));
             for (const int column : columns_) {
                 const auto found = best_.find({row, column});
+                const std::optional<Tiles> tiles = tiles_of(chosen);
+                if (tiles && tiles->tile_q == row && tiles->tile_k == column) {
+                    chart.chosen = chart.values.size();
+                }
                 chart.values.push_back(found != best_.end() ? std::optional(found->second)
                                                             : std::nullopt);
             }
@@ -91,7 +96,7 @@ class TileMap {
 };
 
 constexpr const char* kTileCaption =
-    "Milliseconds of a whole call by tile, the best over warps and stages; the fastest is framed.";
+    "Milliseconds of a whole call by tile, the best over warps and stages";
 
 void add_speeds(Page& page, const Json& rows) {
     report::BarChart chart;
@@ -143,7 +148,7 @@ std::string bench_html(const Json& rows, const Json& data) {
     Page page("Benchmark", fmt::format("{} measurements on {}", rows.size(), device));
     if (!rows.empty() && rows.front().at("device") == "host") {
         page.note(
-            "Measured on the host device, which interprets kernels on the CPU: these times "
+            "Measured on the host device, which runs kernels on the CPU: these times "
             "say nothing about a GPU.");
     }
     add_speeds(page, rows);
@@ -158,13 +163,13 @@ std::string bench_html(const Json& rows, const Json& data) {
     for (const auto& [name, map] : maps) {
         if (!map.worth_drawing()) continue;
         page.section("Tiles: " + name);
-        page.figure(map.draw(), kTileCaption);
+        page.figure(map.draw(""), std::string(kTileCaption) + "; the fastest is framed.");
     }
     return page.html(data);
 }
 
 std::string tune_html(const Json& results, const Json& data) {
-    Page page("Tuning", fmt::format("{} configs and shapes", results.size()));
+    Page page("Tuning", fmt::format("pairs of config and shape: {}", results.size()));
     for (const Json& result : results) {
         const bool estimate = result.at("estimate");
         const std::string name = result.at("config");
@@ -201,7 +206,9 @@ std::string tune_html(const Json& results, const Json& data) {
             if (plan == winner) marked.push_back(rows.size());
             rows.push_back({plan, text(predicted), text(ms), candidate.at("status")});
         }
-        if (map.worth_drawing()) page.figure(map.draw(), kTileCaption);
+        if (map.worth_drawing()) {
+            page.figure(map.draw(winner), std::string(kTileCaption) + "; the winner's is framed.");
+        }
         if (scatter.points.size() > 1) {
             page.figure(draw(scatter),
                         "What the model predicted and what was measured: near a "

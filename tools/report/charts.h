@@ -19,12 +19,13 @@ struct Figure {
     std::vector<LegendEntry> legend;
 };
 
-// A matrix of numbers, the deeper the colour the larger, the best cell framed.
+// A matrix of numbers, the deeper the colour the larger, one cell framed: `chosen`, else the best.
 struct Heatmap {
     std::string x_label, y_label, value_label;
     std::vector<std::string> columns, rows;
     std::vector<std::optional<double>> values;  // [rows, columns]; none: not there, e.g. illegal
     bool smaller_is_better = true;
+    std::optional<size_t> chosen = std::nullopt;  // index into values
 };
 Figure draw(const Heatmap& chart);
 

@@ -27,6 +27,9 @@ Figure draw(const Heatmap& chart) {
             best = &*value;
         }
     }
+    if (chart.chosen && *chart.chosen < chart.values.size() && chart.values[*chart.chosen]) {
+        best = &*chart.values[*chart.chosen];
+    }
     size_t widest = text_width(chart.y_label) + 2;
     for (const std::string& row : chart.rows) widest = std::max(widest, text_width(row));
     const double left = 24 + kCharWidth * static_cast<double>(widest), top = 44;
