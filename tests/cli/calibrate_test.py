@@ -131,6 +131,20 @@ class Calibrate(TestCase):
         self.assertTrue(lines[1].startswith("easy ") and lines[1].endswith(" yes"))
         self.assertIn("estimated for sm_80", table)
 
+    def test_on_a_gpu(self):
+        """Times are measured there, and accuracies are those of the host device."""
+        if not self.parse(sagejit("doctor", "--json").stdout)["can_run_on_gpu"]:
+            self.skipTest("no GPU can be used")
+        on_gpu = (*self.base[:3], "--device", "cuda:0", "--input", self.inputs["easy"])
+        measured = self.succeed_json(*on_gpu)
+        estimated = self.succeed_json(*self.base, self.inputs["easy"])
+        self.assertEqual(measured["timing"], "measured")
+        host = {r["class"]: r["cosine"] for r in estimated["layers"][0]["classes"]}
+        for result in measured["layers"][0]["classes"]:
+            self.assertGreater(result["whole_call_ms"], 0)
+            if result["class"] in host:
+                self.assertAlmostEqual(result["cosine"], host[result["class"]], delta=1e-4)
+
     def test_refused(self):
         easy = self.inputs["easy"]
         for threshold in ("0", "1", "-0.5", "nan"):
