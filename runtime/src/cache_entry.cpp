@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <charconv>
@@ -155,6 +156,34 @@ std::optional<CompiledCubin> decode_entry(std::string_view bytes, const CacheKey
     if (cubin_arch(cubin.bytes) != arch_number(key.arch)) return refuse("of another architecture");
     if (!decode_metadata(metadata, cubin)) return refuse("without readable metadata");
     return cubin;
+}
+
+std::optional<EntryDescription> describe_entry(std::string_view bytes, std::string& problem) {
+    Header header;
+    if (bytes.size() < sizeof header) {
+        problem = "truncated";
+        return std::nullopt;
+    }
+    std::memcpy(&header, bytes.data(), sizeof header);
+    EntryDescription entry;
+    // Out of range for what is no entry; decode_entry says why.
+    entry.key.text = bytes.substr(sizeof header, header.key_bytes);
+    entry.key.digest = hex(checksum(entry.key.text));
+    std::string_view rest = entry.key.text;
+    while (!rest.empty() && !rest.starts_with("source ")) {
+        const std::string_view line = rest.substr(0, rest.find('\n'));
+        rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+        const auto value_of = [line](std::string_view name, std::string& value) {
+            if (line.starts_with(name)) value = line.substr(name.size());
+        };
+        value_of("generator ", entry.generator);
+        value_of("nvrtc ", entry.nvrtc);
+        value_of("arch ", entry.key.arch);
+    }
+    std::optional<CompiledCubin> cubin = decode_entry(bytes, entry.key, problem);
+    if (!cubin) return std::nullopt;
+    entry.cubin = *std::move(cubin);
+    return entry;
 }
 
 }  // namespace sagejit

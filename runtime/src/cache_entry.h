@@ -31,4 +31,14 @@ std::string encode_entry(const CacheKey& key, const CompiledCubin& cubin);
 std::optional<CompiledCubin> decode_entry(std::string_view bytes, const CacheKey& key,
                                           std::string& problem);
 
+// What an entry says about itself.
+struct EntryDescription {
+    CacheKey key;
+    std::string generator, nvrtc;
+    CompiledCubin cubin;
+};
+
+// Reads an entry whose key is not known beforehand, checking all else as decode_entry does.
+std::optional<EntryDescription> describe_entry(std::string_view bytes, std::string& problem);
+
 }  // namespace sagejit

@@ -10,6 +10,7 @@
 #include <random>
 #include <string>
 
+#include "read_file.h"
 #include "warning.h"
 
 namespace sagejit {
@@ -19,8 +20,6 @@ using Missing = TrustedDirectory::Missing;
 
 constexpr const char* kEntrySuffix = ".cubin-entry";
 constexpr mode_t kFileMode = 0600;
-// Far past any cubin: a longer file is not an entry.
-constexpr off_t kMaxEntryBytes = off_t{256} << 20;
 
 std::string entry_name(const CacheKey& key) { return key.digest + kEntrySuffix; }
 
@@ -38,21 +37,6 @@ bool write_all(int file, const std::string& bytes) {
         if (written <= 0) return false;
         done += written;
     }
-    return true;
-}
-
-// False with errno set when reading fails. A file that ends early leaves `bytes` short.
-bool read_all(int file, size_t size, std::string& bytes) {
-    bytes.resize(size);
-    size_t done = 0;
-    while (done < size) {
-        const ssize_t count = read(file, bytes.data() + done, size - done);
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return false;
-        if (count == 0) break;
-        done += count;
-    }
-    bytes.resize(done);
     return true;
 }
 
@@ -89,35 +73,37 @@ std::optional<CompiledCubin> DiskCache::find(const CacheKey& key) const {
     }
     const std::string name = entry_name(key);
     const std::string path = (directory.path() / name).string();
-    const FileHandle file(openat(directory.descriptor(), name.c_str(),
-                                 O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    if (!file.is_open() && errno == ENOENT) return std::nullopt;
-
-    // Bad content is set aside, so that the next publish replaces it. An error of the disk may
-    // pass, and says nothing about the entry: leave that alone.
-    std::string problem, bytes;
-    std::optional<CompiledCubin> cubin;
-    struct stat status {};
-    if (!file.is_open() && errno == ELOOP) {
-        problem = "a symbolic link";
-    } else if (!file.is_open() || fstat(file.get(), &status) != 0) {
-        warn_once(fmt::format("cannot read {}: {}", path, std::strerror(errno)));
+    const FileContent content = read_file(directory, name);
+    if (content.state == FileContent::kMissing) return std::nullopt;
+    if (content.state == FileContent::kUnreadable) {
+        warn_once(fmt::format("cannot read {}: {}", path, content.problem));
         return std::nullopt;
-    } else if (!S_ISREG(status.st_mode) || !is_private(status) || status.st_size > kMaxEntryBytes) {
-        problem = "not a file of this user alone";
-    } else if (!read_all(file.get(), status.st_size, bytes)) {
-        warn_once(fmt::format("cannot read {}: {}", path, std::strerror(errno)));
-        return std::nullopt;
-    } else {
-        cubin = decode_entry(bytes, key, problem);
     }
+    std::string problem = content.problem;
+    std::optional<CompiledCubin> cubin;
+    if (content.state == FileContent::kWhole) cubin = decode_entry(content.bytes, key, problem);
     if (cubin) {
-        futimens(file.get(), nullptr);  // used now, for trim
+        futimens(content.file.get(), nullptr);  // used now, for trim
         return cubin;
     }
+    // Bad content is set aside, so that the next publish replaces it.
     warn_once(fmt::format("{} is {}; it is set aside and compiled anew", path, problem));
     set_aside(directory, name);
     return std::nullopt;
+}
+
+std::optional<std::string> DiskCache::read(const CacheFile& file, std::string& problem) const {
+    const TrustedDirectory directory = root_.open_child(kLayout, Missing::kRefuse)
+                                           .open_child(file.arch, Missing::kRefuse)
+                                           .open_child(file.prefix, Missing::kRefuse);
+    if (!directory.is_open()) {
+        problem = directory.problem().empty() ? "gone" : directory.problem();
+        return std::nullopt;
+    }
+    FileContent content = read_file(directory, file.name);
+    problem = content.state == FileContent::kMissing ? "gone" : content.problem;
+    if (content.state != FileContent::kWhole) return std::nullopt;
+    return std::move(content.bytes);
 }
 
 bool DiskCache::publish(const CacheKey& key, const CompiledCubin& cubin) const {

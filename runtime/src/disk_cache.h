@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <ctime>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cache_entry.h"
 #include "trusted_directory.h"
@@ -20,6 +22,17 @@ struct CacheUsage {
 // being written, set aside or dumped are in <root>/tmp. No locks: an entry appears whole or not at
 // all, and every reader checks it. Nothing here throws: what cannot be used is told by one warning
 // and the caller compiles.
+// A file of the layout.
+struct CacheFile {
+    std::string arch;    // the first directory: "sm_90", or "host"
+    std::string prefix;  // the second
+    std::string name;    // "<digest>.cubin-entry"
+    uint64_t bytes = 0;
+    timespec used{};
+
+    std::string path() const { return arch + "/" + prefix + "/" + name; }
+};
+
 class DiskCache {
   public:
     static constexpr uint64_t kDefaultLimit = uint64_t{1} << 30;  // bytes
@@ -48,6 +61,18 @@ class DiskCache {
     // temporary files older than an hour (dumped sources: a week).
     void trim() const;
 
+    // For looking after a cache (cache_admin.h). All files below the layout's directory.
+    std::vector<CacheFile> files() const;
+    // The bytes of a file, whoever it is for; nullopt, with the reason, where it would not even be
+    // read.
+    std::optional<std::string> read(const CacheFile& file, std::string& problem) const;
+    // True when it is gone.
+    bool remove(const CacheFile& file) const;
+    // Moves a file to tmp/.
+    void set_aside(const CacheFile& file) const;
+    // Removes temporary files, only those past their time unless all are asked for.
+    void sweep_temporary_files(bool all) const;
+
   private:
     static constexpr const char* kLayout = "v1";
     static constexpr const char* kTemporary = "tmp";
@@ -55,7 +80,6 @@ class DiskCache {
     std::string write_and_link(const CacheKey& key, const std::string& bytes) const;
     void set_aside(const TrustedDirectory& directory, const std::string& name) const;
     TrustedDirectory entry_directory(const CacheKey& key, TrustedDirectory::Missing missing) const;
-    void sweep_temporary_files() const;
 
     TrustedDirectory root_;
     std::string problem_;

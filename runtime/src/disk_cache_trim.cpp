@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <ctime>
 #include <string>
 #include <tuple>
@@ -18,16 +19,18 @@ using Missing = TrustedDirectory::Missing;
 constexpr time_t kTemporarySeconds = 60 * 60;
 constexpr time_t kDumpSeconds = 7 * 24 * 60 * 60;
 
-// One file of the cache.
-struct Entry {
-    timespec used;
-    uint64_t bytes;
-    std::string path;  // below the directory of the layout
-};
+uint64_t total_bytes(const std::vector<CacheFile>& files) {
+    uint64_t total = 0;
+    for (const CacheFile& file : files) total += file.bytes;
+    return total;
+}
 
-std::vector<Entry> list_entries(const TrustedDirectory& layout) {
-    std::vector<Entry> entries;
-    if (!layout.is_open()) return entries;
+}  // namespace
+
+std::vector<CacheFile> DiskCache::files() const {
+    std::vector<CacheFile> files;
+    const TrustedDirectory layout = root_.open_child(kLayout, Missing::kRefuse);
+    if (!layout.is_open()) return files;
     layout.for_each([&](const std::string& arch, const struct stat&) {
         const TrustedDirectory arch_directory = layout.open_child(arch, Missing::kRefuse);
         if (!arch_directory.is_open()) return;
@@ -36,53 +39,57 @@ std::vector<Entry> list_entries(const TrustedDirectory& layout) {
             if (!directory.is_open()) return;
             directory.for_each([&](const std::string& name, const struct stat& status) {
                 if (!S_ISREG(status.st_mode)) return;
-                entries.push_back({status.st_mtim, static_cast<uint64_t>(status.st_size),
-                                   arch + "/" + prefix + "/" + name});
+                files.push_back(
+                    {arch, prefix, name, static_cast<uint64_t>(status.st_size), status.st_mtim});
             });
         });
     });
-    return entries;
+    return files;
 }
 
-uint64_t total_bytes(const std::vector<Entry>& entries) {
-    uint64_t total = 0;
-    for (const Entry& entry : entries) total += entry.bytes;
-    return total;
+bool DiskCache::remove(const CacheFile& file) const {
+    const TrustedDirectory layout = root_.open_child(kLayout, Missing::kRefuse);
+    return layout.is_open() &&
+           (unlinkat(layout.descriptor(), file.path().c_str(), 0) == 0 || errno == ENOENT);
 }
 
-}  // namespace
+void DiskCache::set_aside(const CacheFile& file) const {
+    const TrustedDirectory directory = root_.open_child(kLayout, Missing::kRefuse)
+                                           .open_child(file.arch, Missing::kRefuse)
+                                           .open_child(file.prefix, Missing::kRefuse);
+    if (directory.is_open()) set_aside(directory, file.name);
+}
 
 CacheUsage DiskCache::usage() const {
-    const std::vector<Entry> entries = list_entries(root_.open_child(kLayout, Missing::kRefuse));
-    return {entries.size(), total_bytes(entries)};
+    const std::vector<CacheFile> all = files();
+    return {all.size(), total_bytes(all)};
 }
 
 void DiskCache::trim() const {
-    sweep_temporary_files();
-    const TrustedDirectory layout = root_.open_child(kLayout, Missing::kRefuse);
-    std::vector<Entry> entries = list_entries(layout);
-    uint64_t total = total_bytes(entries);
+    sweep_temporary_files(/*all=*/false);
+    std::vector<CacheFile> all = files();
+    uint64_t total = total_bytes(all);
     if (total <= limit_bytes_) return;
     const uint64_t goal = limit_bytes_ / 5 * 4;
-    std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-        return std::tie(a.used.tv_sec, a.used.tv_nsec, a.path) <
-               std::tie(b.used.tv_sec, b.used.tv_nsec, b.path);
+    std::sort(all.begin(), all.end(), [](const CacheFile& a, const CacheFile& b) {
+        return std::tuple(a.used.tv_sec, a.used.tv_nsec, a.path()) <
+               std::tuple(b.used.tv_sec, b.used.tv_nsec, b.path());
     });
-    for (const Entry& entry : entries) {
+    for (const CacheFile& file : all) {
         if (total <= goal) return;
         // Gone already, or not to be removed: either way it is not in this process's hands.
-        unlinkat(layout.descriptor(), entry.path.c_str(), 0);
-        total -= entry.bytes;
+        remove(file);
+        total -= file.bytes;
     }
 }
 
-void DiskCache::sweep_temporary_files() const {
+void DiskCache::sweep_temporary_files(bool all) const {
     const TrustedDirectory temporary = root_.open_child(kTemporary, Missing::kRefuse);
     if (!temporary.is_open()) return;
     const time_t now = time(nullptr);
     temporary.for_each([&](const std::string& name, const struct stat& status) {
         const time_t keep = name.ends_with(".cu") ? kDumpSeconds : kTemporarySeconds;
-        if (!S_ISDIR(status.st_mode) && status.st_mtim.tv_sec + keep < now) {
+        if (!S_ISDIR(status.st_mode) && (all || status.st_mtim.tv_sec + keep < now)) {
             unlinkat(temporary.descriptor(), name.c_str(), 0);
         }
     });

@@ -14,6 +14,7 @@ namespace sagejit {
 namespace {
 
 constexpr mode_t kDirectoryMode = 0700;
+constexpr uid_t kRoot = 0;
 
 // mkdir -p, with mode 0700 for what it makes. Failures show when the directory is opened.
 void make_directories(const std::filesystem::path& path) {
@@ -43,9 +44,10 @@ bool is_private(const struct stat& status) {
 }
 
 TrustedDirectory TrustedDirectory::open_at(int parent, const std::string& name,
-                                           const std::filesystem::path& path) {
+                                           const std::filesystem::path& path, Owner owner) {
     TrustedDirectory directory;
     directory.path_ = path;
+    directory.owner_ = owner;
     FileHandle handle(
         openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!handle.is_open()) {
@@ -63,9 +65,9 @@ TrustedDirectory TrustedDirectory::open_at(int parent, const std::string& name,
     struct stat status;
     if (fstat(handle.get(), &status) != 0) {
         directory.problem_ = std::strerror(errno);
-    } else if (status.st_uid != geteuid()) {
+    } else if (status.st_uid != geteuid() && (owner == Owner::kUser || status.st_uid != kRoot)) {
         directory.problem_ = fmt::format("belongs to user {}, not to {}", status.st_uid, geteuid());
-    } else if (!is_private(status)) {
+    } else if (!directory.accepts(status)) {
         directory.problem_ = fmt::format("may be written by others (mode {:04o}); chmod 700 it",
                                          status.st_mode & 07777);
     } else {
@@ -74,12 +76,19 @@ TrustedDirectory TrustedDirectory::open_at(int parent, const std::string& name,
     return directory;
 }
 
-TrustedDirectory TrustedDirectory::open(const std::filesystem::path& path, Missing missing) {
+bool TrustedDirectory::accepts(const struct stat& status) const {
+    const bool ours =
+        status.st_uid == geteuid() || (owner_ == Owner::kUserOrRoot && status.st_uid == kRoot);
+    return ours && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+TrustedDirectory TrustedDirectory::open(const std::filesystem::path& path, Missing missing,
+                                        Owner owner) {
     // Without a trailing slash, which would make the system follow a link.
     std::filesystem::path clean = path.lexically_normal();
     if (!clean.has_filename()) clean = clean.parent_path();
     if (missing == Missing::kCreate) make_directories(clean);
-    return open_at(AT_FDCWD, clean.string(), clean);
+    return open_at(AT_FDCWD, clean.string(), clean, owner);
 }
 
 TrustedDirectory TrustedDirectory::open_child(const std::string& name, Missing missing) const {
@@ -96,7 +105,7 @@ TrustedDirectory TrustedDirectory::open_child(const std::string& name, Missing m
         directory.problem_ = std::strerror(errno);
         return directory;
     }
-    return open_at(descriptor(), name, path_ / name);
+    return open_at(descriptor(), name, path_ / name, owner_);
 }
 
 void TrustedDirectory::for_each(

@@ -33,10 +33,13 @@ bool is_private(const struct stat& status);
 class TrustedDirectory {
   public:
     enum class Missing { kCreate, kRefuse };
+    // Whose it may be. What root owns can be trusted to be read: root can do anything anyway.
+    enum class Owner { kUser, kUserOrRoot };
 
     TrustedDirectory() = default;
     // Creates missing parents too, all with mode 0700.
-    static TrustedDirectory open(const std::filesystem::path& path, Missing missing);
+    static TrustedDirectory open(const std::filesystem::path& path, Missing missing,
+                                 Owner owner = Owner::kUser);
     // The child of a directory that is not open is not open either, for the same reason.
     TrustedDirectory open_child(const std::string& name, Missing missing) const;
 
@@ -46,14 +49,18 @@ class TrustedDirectory {
     // Why it is not open; empty where it merely does not exist.
     const std::string& problem() const { return problem_; }
 
+    // Whether something in it may be used: of an owner as asked for, and no others may write it.
+    bool accepts(const struct stat& status) const;
+
     // Calls function(name, status) for each thing in it but . and .., links not followed.
     void for_each(const std::function<void(const std::string& name, const struct stat& status)>&
                       function) const;
 
   private:
     static TrustedDirectory open_at(int parent, const std::string& name,
-                                    const std::filesystem::path& path);
+                                    const std::filesystem::path& path, Owner owner);
 
+    Owner owner_ = Owner::kUser;
     FileHandle handle_;
     std::filesystem::path path_;
     std::string problem_;

@@ -53,6 +53,7 @@ int parse_and_run(int argc, char** argv, bool json) {
     add_verify(line);
     add_bench(line);
     add_tune(line);
+    add_cache(line);
     add_doctor(line);
     add_calibrate(line);
     add_inspect(line);

@@ -15,6 +15,7 @@ void add_run(CommandLine& line);
 void add_verify(CommandLine& line);
 void add_bench(CommandLine& line);
 void add_tune(CommandLine& line);
+void add_cache(CommandLine& line);
 void add_doctor(CommandLine& line);
 void add_calibrate(CommandLine& line);
 void add_inspect(CommandLine& line);
