@@ -28,6 +28,8 @@ std::string_view to_string(ErrorCode code) {
             return "not_prepared";
         case ErrorCode::kNotBuilt:
             return "not_built";
+        case ErrorCode::kCancelled:
+            return "cancelled";
         case ErrorCode::kLaunchFailed:
             return "launch_failed";
         case ErrorCode::kIo:

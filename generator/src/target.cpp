@@ -46,7 +46,9 @@ const Target& find_target(std::string_view name) {
 const Target& target_for_device(int major, int minor) {
     const int arch = major * 10 + minor;
     const Target* best = nullptr;
+    constexpr int kTegra = 87;  // shares code with no other
     for (const Target& target : kTargets) {
+        if (target.arch == kTegra && arch != kTegra) continue;
         if (target.arch / 10 == major && target.arch <= arch) best = &target;
     }
     if (best != nullptr) return *best;

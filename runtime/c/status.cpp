@@ -36,6 +36,8 @@ sagejit_status to_status(ErrorCode code) {
             return SAGEJIT_NOT_PREPARED;
         case ErrorCode::kNotBuilt:
             return SAGEJIT_NOT_BUILT;
+        case ErrorCode::kCancelled:
+            return SAGEJIT_CANCELLED;
         case ErrorCode::kLaunchFailed:
             return SAGEJIT_LAUNCH_FAILED;
         case ErrorCode::kIo:
@@ -106,7 +108,7 @@ const char* sagejit_status_name(sagejit_status status) {
     if (status == SAGEJIT_OK) return "ok";
     if (status == SAGEJIT_OUT_OF_MEMORY) return "out_of_memory";
     // The C++ spellings: string literals, so they end in NUL. Codes are numbered from 0.
-    for (int code = 0; code < SAGEJIT_OUT_OF_MEMORY; ++code) {
+    for (int code = 0; code <= static_cast<int>(sagejit::ErrorCode::kInternal); ++code) {
         if (sagejit::c::to_status(sagejit::ErrorCode{code}) == status) {
             return sagejit::to_string(sagejit::ErrorCode{code}).data();
         }

@@ -49,7 +49,8 @@ enum {
     SAGEJIT_VERIFICATION_FAILED = 13, /* results are outside their bounds */
     SAGEJIT_INTERNAL = 14,            /* a bug in sagejit */
     SAGEJIT_OUT_OF_MEMORY = 15,       /* of the process */
-    SAGEJIT_NOT_BUILT = 16            /* compiling was not allowed, and nothing holds the kernel */
+    SAGEJIT_NOT_BUILT = 16,           /* compiling was not allowed, and nothing holds the kernel */
+    SAGEJIT_CANCELLED = 17            /* a deadline passed, or the caller asked to stop */
 };
 
 /* The status in words, e.g. "invalid_config"; "unknown" for a number that is none. */

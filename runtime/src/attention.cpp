@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "memory_location.h"
-#include "prepared_kernels.h"
+#include "sagejit/registry.h"
 #include "stream_memory.h"
 
 namespace sagejit {
@@ -88,7 +88,7 @@ void attention(const TensorRef& q, const TensorRef& k, const TensorRef& v, const
                         "the stream is being captured, and this kernel is not prepared",
                         choice.device.text(), "call prepare_attention before the capture begins");
         }
-        kernel = find_or_prepare(choice.spec, choice.device);
+        kernel = prepare(choice.spec, choice.device);
     }
     const size_t bytes = kernel->workspace_size(shape_of(choice.call));
     const StreamMemory workspace(choice.device, bytes, stream);
@@ -98,7 +98,8 @@ void attention(const TensorRef& q, const TensorRef& k, const TensorRef& v, const
 Kernel prepare_attention(const TensorRef& q, const TensorRef& k, const TensorRef& v,
                          const TensorRef& out, const AttentionOptions& options) {
     const Choice choice = choose(q, k, v, out, options);
-    return find_or_prepare(choice.spec, choice.device);
+    if (auto kernel = find_prepared(choice.spec, choice.device)) return *std::move(kernel);
+    return prepare(choice.spec, choice.device);
 }
 
 }  // namespace sagejit

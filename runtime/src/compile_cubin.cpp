@@ -70,31 +70,38 @@ std::vector<std::string> compile_options(const NvrtcInfo& nvrtc, std::string_vie
 }
 
 CompiledCubin compile_cubin(const std::string& source, std::string_view arch,
-                            const std::string& name, const std::filesystem::path& dump_directory) {
+                            const std::string& name, const std::filesystem::path& dump_directory,
+                            std::stop_token stop) {
     const NvrtcApi& api = nvrtc_api();
     check_architecture(api, arch);
     const std::vector<std::string> options = compile_options(api.info, arch);
 
     NvrtcProgram program(api, source, name);
+    program.stop_when_asked(stop);
     const auto start = std::chrono::steady_clock::now();
     const nvrtcResult result = program.compile(options);
     const std::chrono::duration<double, std::milli> elapsed =
         std::chrono::steady_clock::now() - start;
 
+    if (result != NVRTC_SUCCESS && stop.stop_requested()) {
+        throw Error(ErrorCode::kCancelled, "compiling was stopped: nobody waits for it", name);
+    }
     CompiledCubin compiled;
     compiled.log = program.log();
     // NVRTC can report success without a cubin, e.g. when ptxas does not know an option.
     const std::string cubin = result == NVRTC_SUCCESS ? program.cubin() : "";
     if (cubin.empty()) {
-        throw Error(
-            ErrorCode::kCompileFailed,
-            fmt::format(
-                "NVRTC {} cannot compile for {}: {}\noptions: {}\nsource: {}\n"
-                "log:\n{}\n",
-                api.info.version(), arch,
-                result == NVRTC_SUCCESS ? "no cubin was produced" : api.get_error_string(result),
-                fmt::join(options, " "), dump_source(source, dump_directory), compiled.log),
-            name, "report this with the source and the log");
+        const std::string message = fmt::format(
+            "NVRTC {} cannot compile for {}: {}\noptions: {}\nsource: {}\nlog:\n{}\n",
+            api.info.version(), arch,
+            result == NVRTC_SUCCESS ? "no cubin was produced" : api.get_error_string(result),
+            fmt::join(options, " "), dump_source(source, dump_directory), compiled.log);
+        if (result == NVRTC_SUCCESS || result == NVRTC_ERROR_COMPILATION) {
+            throw SourceRefused(ErrorCode::kCompileFailed, message, name,
+                                "report this with the source and the log");
+        }
+        throw Error(ErrorCode::kCompileFailed, message, name,
+                    "try again; if it stays, report this with the source and the log");
     }
     compiled.bytes.assign(cubin.begin(), cubin.end());
     compiled.entries = parse_ptxas_log(compiled.log);

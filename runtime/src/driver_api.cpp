@@ -10,6 +10,7 @@
 #include <mutex>
 #include <vector>
 
+#include "background.h"
 #include "dynamic_library.h"
 
 namespace sagejit {
@@ -120,6 +121,7 @@ DriverApi open_driver() {
 DriverApi open_driver_for_process() {
     DriverApi api = open_driver();
     pthread_atfork(nullptr, nullptr, [] { forked_after_init.store(true); });
+    finish_background_before_exit();
     return api;
 }
 

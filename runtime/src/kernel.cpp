@@ -10,6 +10,7 @@
 #include "driver.h"
 #include "executor.h"
 #include "launch.h"
+#include "registry.h"
 #include "sagejit/generator/source.h"
 #include "sagejit/phases.h"
 #include "sagejit/sagejit.h"
@@ -129,18 +130,20 @@ Kernel make_kernel(const ChosenPlan& chosen, const Device& device, const Prepare
 
 Kernel prepare(const Spec& spec, const Device& device, const PrepareOptions& options) {
     check_policy(device, options);
-    BundleSearch search;
-    if (!device.is_host()) {
-        if (spec.target) check_runs(find_target(*spec.target), device);
-        search = search_bundles(spec, nullptr, device, options);
-        if (search.found) return load_found(*std::move(search.found), device);
-    }
-    const Target& target = choose_target(spec, device);
-    const ChosenPlan chosen =
-        options.use_tuning
-            ? choose_plan(spec, target, device, options.shape, options.cache_directory)
-            : ChosenPlan{make_plan(spec, target), TuningMatch::kNone, std::nullopt};
-    return make_kernel(chosen, device, options, search);
+    return prepare_shared(spec, device, options, [spec, device](const PrepareOptions& inner) {
+        BundleSearch search;
+        if (!device.is_host()) {
+            if (spec.target) check_runs(find_target(*spec.target), device);
+            search = search_bundles(spec, nullptr, device, inner);
+            if (search.found) return load_found(*std::move(search.found), device);
+        }
+        const Target& target = choose_target(spec, device);
+        const ChosenPlan chosen =
+            inner.use_tuning
+                ? choose_plan(spec, target, device, inner.shape, inner.cache_directory)
+                : ChosenPlan{make_plan(spec, target), TuningMatch::kNone, std::nullopt};
+        return make_kernel(chosen, device, inner, search);
+    });
 }
 
 Kernel prepare(const Plan& plan, const Device& device, const PrepareOptions& options) {

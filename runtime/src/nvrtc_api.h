@@ -3,6 +3,7 @@
 
 #include <nvrtc.h>
 
+#include <stop_token>
 #include <string>
 
 #include "nvrtc_library.h"
@@ -23,6 +24,8 @@ struct NvrtcApi {
     decltype(&::nvrtcGetCUBIN) get_cubin;
     decltype(&::nvrtcGetProgramLogSize) get_program_log_size;
     decltype(&::nvrtcGetProgramLog) get_program_log;
+    // Null before CUDA 13.0.
+    int (*set_flow_callback)(nvrtcProgram, int (*)(void*, void*), void*) = nullptr;
     NvrtcInfo info;
 };
 
@@ -38,6 +41,8 @@ class NvrtcProgram {
     NvrtcProgram(const NvrtcProgram&) = delete;
     NvrtcProgram& operator=(const NvrtcProgram&) = delete;
 
+    // Lets the token stop compile, where this NVRTC can be stopped.
+    void stop_when_asked(const std::stop_token& stop);
     nvrtcResult compile(const std::vector<std::string>& options);
     std::string log() const;
     std::string ptx() const;
@@ -46,6 +51,7 @@ class NvrtcProgram {
   private:
     const NvrtcApi& api_;
     nvrtcProgram program_ = nullptr;
+    std::stop_token stop_;
 };
 
 }  // namespace sagejit

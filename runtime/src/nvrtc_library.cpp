@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <string_view>
 
+#include "background.h"
 #include "dynamic_library.h"
 #include "nvrtc_api.h"
 #include "nvrtc_search.h"
@@ -57,6 +58,8 @@ void bind_all(const DynamicLibrary& library, NvrtcApi& api) {
     bind(library, "nvrtcGetCUBIN", api.get_cubin);
     bind(library, "nvrtcGetProgramLogSize", api.get_program_log_size);
     bind(library, "nvrtcGetProgramLog", api.get_program_log);
+    api.set_flow_callback =
+        reinterpret_cast<decltype(api.set_flow_callback)>(library.symbol("nvrtcSetFlowCallback"));
 }
 
 // NVRTC opens its builtins library by soname when it first compiles, with the loader's search
@@ -143,7 +146,11 @@ NvrtcInfo probe_nvrtc() { return open_nvrtc().info; }
 const NvrtcApi& nvrtc_api() {
     // An initialiser that throws leaves the static unset: the next call searches again. Never
     // destroyed, since a thread may still compile while the process exits.
-    static const NvrtcApi* const api = new NvrtcApi(open_nvrtc());
+    static const NvrtcApi* const api = [] {
+        auto* opened = new NvrtcApi(open_nvrtc());
+        finish_background_before_exit();
+        return opened;
+    }();
     return *api;
 }
 

@@ -36,6 +36,15 @@ NvrtcProgram::NvrtcProgram(const NvrtcApi& api, const std::string& source, const
 
 NvrtcProgram::~NvrtcProgram() { api_.destroy_program(&program_); }
 
+void NvrtcProgram::stop_when_asked(const std::stop_token& stop) {
+    if (api_.set_flow_callback == nullptr || !stop.stop_possible()) return;
+    stop_ = stop;
+    const auto asked = [](void* token, void*) {
+        return static_cast<std::stop_token*>(token)->stop_requested() ? 1 : 0;
+    };
+    api_.set_flow_callback(program_, asked, &stop_);
+}
+
 nvrtcResult NvrtcProgram::compile(const std::vector<std::string>& options) {
     std::vector<const char*> pointers;
     for (const std::string& option : options) pointers.push_back(option.c_str());

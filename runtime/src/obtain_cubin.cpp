@@ -1,7 +1,10 @@
 #include "obtain_cubin.h"
 
+#include <fmt/format.h>
+
+#include <atomic>
 #include <cstdlib>
-#include <future>
+#include <exception>
 #include <mutex>
 #include <unordered_map>
 #include <utility>
@@ -9,25 +12,45 @@
 
 #include "cache_directory.h"
 #include "disk_cache.h"
+#include "fork_safe.h"
 #include "nvrtc_api.h"
+#include "shared_cache.h"
+#include "single_flight.h"
 
 namespace sagejit {
 namespace {
 
 using SharedCubin = std::shared_ptr<const CompiledCubin>;
-using FutureCubin = std::shared_future<SharedCubin>;
 
-// Compilations under way, those that failed, and results no disk holds; by directory and digest.
-struct Flights {
-    std::mutex mutex;
-    std::unordered_map<std::string, FutureCubin> by_key;
+// What one flight brings home.
+struct Landing {
+    SharedCubin cubin;
+    bool from_cache = false;
 };
+using Flights = SingleFlight<Landing>;
 
-// Never destroyed: a thread may still compile while the process exits.
-Flights& flights() {
-    static Flights* instance = new Flights;
-    return *instance;
-}
+// Sources NVRTC refused, and cubins that no disk holds; by directory and digest.
+struct Memory {
+    struct Item {
+        SharedCubin cubin;
+        std::exception_ptr refusal;
+    };
+    std::mutex mutex;
+    std::unordered_map<std::string, Item> items;
+
+    void keep(const std::string& key, Item item) {
+        const std::lock_guard lock(mutex);
+        items[key] = std::move(item);
+    }
+    // Throws the refusal where there is one; null where nothing is kept.
+    SharedCubin recall(const std::string& key) {
+        const std::lock_guard lock(mutex);
+        const auto found = items.find(key);
+        if (found == items.end()) return nullptr;
+        if (found->second.refusal) std::rethrow_exception(found->second.refusal);
+        return found->second.cubin;
+    }
+};
 
 CacheKey make_key(const std::string& source, std::string_view generator, std::string_view arch) {
     const NvrtcInfo& nvrtc = nvrtc_api().info;
@@ -39,34 +62,57 @@ CacheKey make_key(const std::string& source, std::string_view generator, std::st
     return make_cache_key(source, generator, arch, options, nvrtc.version());
 }
 
-// Where compiling is not allowed.
-ObtainedCubin find_in_cache(const DiskCache& cache, const CacheKey& key) {
+// What is there; null where it would have to be compiled.
+SharedCubin find_made(const DiskCache& cache, const CacheKey& key, const std::string& memory_key) {
+    if (SharedCubin kept = fork_safe<Memory>().recall(memory_key)) return kept;
     if (auto found = cache.find(key)) {
-        return {std::make_shared<const CompiledCubin>(*std::move(found)), true, 0};
+        return std::make_shared<const CompiledCubin>(*std::move(found));
     }
+    if (auto found = SharedCache(SharedCache::default_directory()).find(key)) {
+        return std::make_shared<const CompiledCubin>(*std::move(found));
+    }
+    return nullptr;
+}
+
+ObtainedCubin find_without_compiling(const std::filesystem::path& root, const CacheKey& key,
+                                     const std::string& memory_key) {
+    const DiskCache cache(root);
+    if (SharedCubin found = find_made(cache, key, memory_key)) return {std::move(found), true, 0};
     throw Error(ErrorCode::kNotBuilt,
                 cache.is_usable() ? "holds no kernel of this source, NVRTC version and options"
                                   : cache.problem(),
                 "cache " + cache.root().string());
 }
 
-// What one flight brings home.
-struct Landing {
-    SharedCubin cubin;
-    bool from_cache = false;
-    bool on_disk = false;
-};
-
 Landing find_or_compile(const DiskCache& cache, const CacheKey& key, const std::string& source,
-                        const std::string& name) {
-    if (auto found = cache.find(key)) {
-        return {std::make_shared<const CompiledCubin>(*std::move(found)), true, true};
+                        const std::string& name, const std::string& memory_key,
+                        std::stop_token stop) {
+    if (SharedCubin found = find_made(cache, key, memory_key)) return {std::move(found), true};
+    SharedCubin cubin;
+    try {
+        cubin = std::make_shared<const CompiledCubin>(
+            compile_cubin(source, key.arch, name, cache.dump_directory(), std::move(stop)));
+    } catch (const SourceRefused&) {
+        // It fails the same way again; anything else may pass.
+        fork_safe<Memory>().keep(memory_key, {nullptr, std::current_exception()});
+        throw;
     }
-    auto cubin = std::make_shared<const CompiledCubin>(
-        compile_cubin(source, key.arch, name, cache.dump_directory()));
     // The bytes in hand are used, never read back.
-    const bool on_disk = cache.publish(key, *cubin);
-    return {std::move(cubin), false, on_disk};
+    if (!cache.publish(key, *cubin)) fork_safe<Memory>().keep(memory_key, {cubin, nullptr});
+    return {std::move(cubin), false};
+}
+
+// A flight of its own: with the cache off, every call compiles.
+Landing compile_alone(const std::string& source, std::string_view arch, const std::string& name,
+                      const Patience& patience) {
+    static std::atomic<uint64_t> number = 0;
+    const auto compile = [source, arch = std::string(arch), name](std::stop_token stop) {
+        return Landing{std::make_shared<const CompiledCubin>(
+                           compile_cubin(source, arch, name, {}, std::move(stop))),
+                       false};
+    };
+    bool first = false;
+    return fork_safe<Flights>().run(fmt::format("alone {}", ++number), patience, compile, first);
 }
 
 }  // namespace
@@ -74,50 +120,23 @@ Landing find_or_compile(const DiskCache& cache, const CacheKey& key, const std::
 ObtainedCubin obtain_cubin(const std::string& source, std::string_view generator,
                            std::string_view arch, const std::string& name,
                            const PrepareOptions& options) {
+    const Patience patience{options.deadline, options.stop};
     if (!options.use_cache) {
-        auto cubin = std::make_shared<const CompiledCubin>(compile_cubin(source, arch, name));
-        return {cubin, false, cubin->milliseconds};
+        const Landing landing = compile_alone(source, arch, name, patience);
+        return {landing.cubin, false, landing.cubin->milliseconds};
     }
     const CacheKey key = make_key(source, generator, arch);
     const std::filesystem::path root =
         options.cache_directory.empty() ? default_cache_directory() : options.cache_directory;
     const std::string flight = key.digest + " " + root.string();
-
-    Flights& all = flights();
-    std::promise<SharedCubin> promise;
-    {
-        std::unique_lock lock(all.mutex);
-        if (const auto found = all.by_key.find(flight); found != all.by_key.end()) {
-            const FutureCubin future = found->second;
-            lock.unlock();
-            return {future.get(), true, 0};
-        }
-        if (options.policy != PreparePolicy::kJit) {
-            lock.unlock();
-            return find_in_cache(DiskCache(root), key);
-        }
-        all.by_key.emplace(flight, promise.get_future().share());
-    }
-    const auto forget = [&all, &flight] {
-        const std::lock_guard lock(all.mutex);
-        all.by_key.erase(flight);
+    if (options.policy != PreparePolicy::kJit) return find_without_compiling(root, key, flight);
+    const auto fly = [=](std::stop_token stop) {
+        return find_or_compile(DiskCache(root), key, source, name, flight, std::move(stop));
     };
-    try {
-        const Landing landing = find_or_compile(DiskCache(root), key, source, name);
-        promise.set_value(landing.cubin);
-        if (landing.on_disk) forget();
-        return {landing.cubin, landing.from_cache,
-                landing.from_cache ? 0 : landing.cubin->milliseconds};
-    } catch (const Error& error) {
-        promise.set_exception(std::current_exception());
-        // The same source fails the same way again; anything else may pass.
-        if (error.code() != ErrorCode::kCompileFailed) forget();
-        throw;
-    } catch (...) {
-        promise.set_exception(std::current_exception());
-        forget();
-        throw;
-    }
+    bool first = false;
+    const Landing landing = fork_safe<Flights>().run(flight, patience, fly, first);
+    const bool compiled = first && !landing.from_cache;
+    return {landing.cubin, !compiled, compiled ? landing.cubin->milliseconds : 0};
 }
 
 }  // namespace sagejit

@@ -17,6 +17,7 @@
 #include "launch.h"
 #include "obtain_cubin.h"
 #include "sagejit/generator/source.h"
+#include "sagejit/registry.h"
 #include "sagejit/stream.h"
 #include "unit/temporary_directory.h"
 
@@ -110,8 +111,32 @@ void by_handle(benchmark::State& state) {
     for (auto _ : state) b.problem.launch(b.kernel, b.stream.handle());
 }
 
+void by_spec(benchmark::State& state) {
+    Bench& b = bench(state.range(0));
+    const ScopedContext scope(driver_api(), primary_context(0));
+    for (auto _ : state) {
+        launch(b.spec, b.device, b.problem.arguments(), b.problem.workspace(),
+               b.problem.workspace_bytes(), b.stream.handle());
+    }
+}
+
+// Sizes that change with every call, as in a decoder that appends a token.
+void by_handle_new_sizes(benchmark::State& state) {
+    Bench& b = bench(state.range(0));
+    const ScopedContext scope(driver_api(), primary_context(0));
+    Arguments arguments = b.problem.arguments();
+    for (auto _ : state) {
+        const int64_t length = arguments.k.shape[2] > 2048 ? 2048 : 2049;
+        arguments.k.shape[2] = arguments.v.shape[2] = length;
+        b.kernel.launch(arguments, b.problem.workspace(), b.problem.workspace_bytes(),
+                        b.stream.handle());
+    }
+}
+
 }  // namespace
 
+BENCHMARK(by_spec)->Arg(0)->Arg(1);
+BENCHMARK(by_handle_new_sizes)->Arg(0)->Arg(1);
 BENCHMARK(bare)->Arg(0)->Arg(1);
 BENCHMARK(by_handle)->Arg(0)->Arg(1);
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "problem.h"
+#include "sagejit/registry.h"
 #include "sagejit/stream.h"
 #include "stub.h"
 #include "unit/error_of.h"
@@ -159,6 +160,7 @@ TEST_CASE("what the driver refuses is a typed error", "[driver]") {
     for (const char* function : {"cuLibraryGetKernel", "cuKernelSetAttribute",
                                  "cuKernelGetFunction", "cuFuncLoad", "cuLibraryLoadData"}) {
         INFO(function);
+        forget_prepared(small_spec(), gpu);  // `kernel` stays
         stub->fail(function, CUDA_ERROR_UNKNOWN, 0, 1);
         const Error error = error_of([&] { prepare(small_spec(), gpu); });
         CHECK(error.code() == ErrorCode::kLaunchFailed);

@@ -6,7 +6,7 @@
 #include <catch2/catch.hpp>
 #include <string_view>
 
-#include "unit/temporary_directory.h"
+#include "stubs.h"
 
 int main(int argc, char** argv) {
     const char* driver = getenv("SAGEJIT_TEST_DRIVER");
@@ -14,10 +14,6 @@ int main(int argc, char** argv) {
         return Catch::Session().run(argc, argv);
     }
     const TemporaryDirectory cache;
-    setenv("SAGEJIT_CACHE_DIR", cache.path().c_str(), 1);
-    setenv("SAGEJIT_LIBCUDA", SAGEJIT_STUB_CUDA, 1);
-    setenv("SAGEJIT_NVRTC", SAGEJIT_STUB_NVRTC, 1);
-    setenv("SAGEJIT_STUB_DEVICES", "9.0,8.0,9.0", 0);
-    unsetenv("CUDA_VISIBLE_DEVICES");
+    sagejit::test::use_stubs(cache);
     return Catch::Session().run(argc, argv);
 }

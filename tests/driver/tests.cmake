@@ -28,3 +28,9 @@ target_compile_definitions(launch_benchmark PRIVATE ${driver_definitions})
 target_link_libraries(launch_benchmark PRIVATE sagejit_options sagejit_executable sagejit_runtime
                       benchmark::benchmark fmt::fmt-header-only ${CMAKE_DL_LIBS})
 add_dependencies(launch_benchmark sagejit_stub_cuda sagejit_stub_nvrtc)
+if(NOT SAGEJIT_SANITIZE)
+  add_test(NAME "driver: launch overhead"
+           COMMAND /usr/bin/python3 ${CMAKE_CURRENT_LIST_DIR}/../benchmark/launch_overhead_test.py
+                   $<TARGET_FILE:launch_benchmark>)
+  set_tests_properties("driver: launch overhead" PROPERTIES LABELS driver TIMEOUT 300)
+endif()

@@ -115,6 +115,9 @@ int max_shared_bytes(const DeviceState& device) {
 }
 
 bool can_run(const Library& library, const DeviceState& device) {
+    constexpr int kTegra = 87;  // shares code with no other
+    const int arch = device.major * 10 + device.minor;
+    if (library.arch == kTegra || arch == kTegra) return library.arch == arch;
     return library.arch / 10 == device.major && library.arch % 10 <= device.minor;
 }
 

@@ -60,6 +60,7 @@ ExitCode exit_code(ErrorCode code) {
         case ErrorCode::kVerificationFailed:
             return kVerificationFailure;
         case ErrorCode::kNotPrepared:
+        case ErrorCode::kCancelled:
         case ErrorCode::kInternal:
             return kBug;
     }

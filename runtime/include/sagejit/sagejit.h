@@ -15,11 +15,13 @@
 #endif
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -115,6 +117,11 @@ struct PrepareOptions {
     bool use_tuning = true;
     // Host device only: seed of the randomised schedule, 0 for the plain order.
     uint64_t host_seed = 0;
+    // When to give up, with Error(kCancelled): at this time, or when the token's source asks for
+    // it. What others still wait for goes on without this caller; what nobody waits for is stopped,
+    // at once where NVRTC can (13.0 and newer).
+    std::optional<std::chrono::steady_clock::time_point> deadline;
+    std::stop_token stop;
 };
 
 // What preparing a kernel did.
@@ -169,7 +176,8 @@ Shape shape_of(const Arguments& arguments);
 // searched; Error(kCompileFailed) with the compiler's log; Error(kNotBuilt), with what the bundles
 // hold, where options.policy forbids compiling. Error(kInvalidArgument) for the host device with
 // another policy than kJit: bundles hold code for GPUs. A cache that cannot be used is a warning on
-// standard error, never an error.
+// standard error, never an error. The kernel is kept for the process, so that preparing it again is
+// free and it can be launched by its spec: see sagejit/registry.h.
 Kernel prepare(const Spec& spec, const Device& device, const PrepareOptions& options = {});
 
 // The same for a plan of one's own choice, one of candidates(). Its target must run on the device.

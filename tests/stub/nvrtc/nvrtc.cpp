@@ -6,6 +6,7 @@
 //                               ever taken for one of a real NVRTC
 //   SAGEJIT_STUB_NVRTC_MS       how long a compilation takes
 //   SAGEJIT_STUB_NVRTC_FAIL     the nvrtcResult to fail with: 1 (out of memory) may pass
+//   SAGEJIT_STUB_NVRTC_PROBE    the same for the probe of the version
 //   SAGEJIT_STUB_NVRTC_LOG      a file that gets a line a compilation: process, architecture
 //
 // A line "#error TEXT" of the source fails as a compiler fails, with the file and line that #line
@@ -31,9 +32,13 @@
 
 struct _nvrtcProgram {
     std::string source, name, log, ptx, cubin;
+    int (*callback)(void*, void*);
+    void* payload;
 };
 
 namespace {
+
+constexpr int kCancelled = 16;  // NVRTC_ERROR_CANCELLED of CUDA 13
 
 constexpr std::array kArchitectures = {75, 80, 86, 87, 89, 90, 100, 103, 110, 120, 121};
 
@@ -105,6 +110,18 @@ void note_compilation(int arch) {
     close(file);
 }
 
+// Lets time pass. False when the callback cancels.
+bool work(const _nvrtcProgram& program, int milliseconds) {
+    constexpr int kSlice = 5;
+    for (int passed = 0; passed < milliseconds; passed += kSlice) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(kSlice));
+        if (program.callback != nullptr && program.callback(program.payload, nullptr) == 1) {
+            return false;
+        }
+    }
+    return true;
+}
+
 nvrtcResult copy_out(const std::string& text, char* out) {
     std::memcpy(out, text.data(), text.size());
     return NVRTC_SUCCESS;
@@ -146,7 +163,8 @@ SAGEJIT_EXPORT nvrtcResult nvrtcGetSupportedArchs(int* architectures) {
 SAGEJIT_EXPORT nvrtcResult nvrtcCreateProgram(nvrtcProgram* program, const char* source,
                                               const char* name, int, const char* const*,
                                               const char* const*) {
-    *program = new _nvrtcProgram{source, name != nullptr ? name : "default_program", "", "", ""};
+    *program = new _nvrtcProgram{
+        source, name != nullptr ? name : "default_program", "", "", "", nullptr, nullptr};
     return NVRTC_SUCCESS;
 }
 
@@ -166,13 +184,16 @@ SAGEJIT_EXPORT nvrtcResult nvrtcCompileProgram(nvrtcProgram program, int count,
         }
     }
     if (architecture.starts_with("compute_")) {  // the probe for the version
+        const int broken = std::atoi(variable("SAGEJIT_STUB_NVRTC_PROBE", "0").c_str());
+        if (broken != 0) return static_cast<nvrtcResult>(broken);
         program->ptx = "sagejit_build = " + std::to_string(version().build) + ";\n";
         return NVRTC_SUCCESS;
     }
     const int arch = std::atoi(architecture.c_str() + std::strlen("sm_"));
     note_compilation(arch);
-    std::this_thread::sleep_for(
-        std::chrono::milliseconds(std::atoi(variable("SAGEJIT_STUB_NVRTC_MS", "0").c_str())));
+    if (!work(*program, std::atoi(variable("SAGEJIT_STUB_NVRTC_MS", "0").c_str()))) {
+        return static_cast<nvrtcResult>(kCancelled);
+    }
     const int failure = std::atoi(variable("SAGEJIT_STUB_NVRTC_FAIL", "0").c_str());
     if (failure != 0) return static_cast<nvrtcResult>(failure);
     program->log = errors_of(program);
@@ -210,5 +231,12 @@ SAGEJIT_EXPORT nvrtcResult nvrtcGetProgramLogSize(nvrtcProgram program, size_t* 
 
 SAGEJIT_EXPORT nvrtcResult nvrtcGetProgramLog(nvrtcProgram program, char* log) {
     std::memcpy(log, program->log.c_str(), program->log.size() + 1);
+    return NVRTC_SUCCESS;
+}
+
+SAGEJIT_EXPORT nvrtcResult nvrtcSetFlowCallback(nvrtcProgram program, int (*callback)(void*, void*),
+                                                void* payload) {
+    program->callback = callback;
+    program->payload = payload;
     return NVRTC_SUCCESS;
 }

@@ -20,6 +20,7 @@ enum class ErrorCode {
     kNoHostCompiler,     // no C++ compiler for the host device
     kNotPrepared,        // launch before prepare
     kNotBuilt,           // compiling was not allowed, and nothing holds the kernel
+    kCancelled,          // a deadline passed, or the caller asked to stop
     kLaunchFailed,       // the driver refused a launch, or a kernel faulted
     kIo,                 // a file could not be read or written
     kVerificationFailed,  // results are outside their bounds

@@ -1,0 +1,153 @@
+#include "registry.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
+#include "background.h"
+#include "bundle/linked.h"
+#include "cache_directory.h"
+#include "fork_safe.h"
+#include "kernel_table.h"
+#include "single_flight.h"
+
+namespace sagejit {
+namespace {
+
+// Read by launches. A forked child reads its parent's: what launches there is told that the driver
+// is lost.
+KernelTable& kernels() {
+    static KernelTable* const instance = new KernelTable;  // threads may launch during the exit
+    return *instance;
+}
+
+using Flights = SingleFlight<Kernel>;
+
+std::filesystem::path directory_of(const PrepareOptions& options) {
+    return options.cache_directory.empty() ? default_cache_directory() : options.cache_directory;
+}
+
+// All that a kernel comes from besides spec and device: when to give up is no part of it, the
+// bundles linked at this moment are.
+std::string source_of(const PrepareOptions& options) {
+    std::string text = fmt::format("{} {} {}", to_string(options.policy), options.host_seed,
+                                   directory_of(options).string());
+    if (options.use_tuning) text += " tuned";
+    if (options.use_tuning && options.shape) {
+        const Shape& shape = *options.shape;
+        text += fmt::format(" {} {} {} {} {}", shape.batch, shape.heads_q, shape.heads_kv,
+                            shape.len_q, shape.len_k);
+    }
+    // Bad ones too: what becomes of them is for those who search.
+    visit_linked_bundles([&text](const Bundle*, const std::string& name, const std::string&) {
+        text += "\nlinked " + name;
+        return false;
+    });
+    for (const Bundle& bundle : options.bundles) text += "\nopened " + bundle.origin();
+    return text;
+}
+
+// The host device takes part of its options from the environment, and finds its libraries fast.
+std::optional<Kernel> find_same(const Spec& spec, const Device& device,
+                                const PrepareOptions& options) {
+    if (device.is_host() || !options.use_cache) return std::nullopt;
+    const std::string source = source_of(options);
+    const KernelTable::Hold hold = kernels().find(spec, device);
+    // The name is part of what the kernel tells about itself.
+    const bool same = hold && hold->source == source && hold->kernel.plan().spec.name == spec.name;
+    return same ? std::optional<Kernel>(hold->kernel) : std::nullopt;
+}
+
+std::string flight_key(const Spec& spec, const Device& device, const PrepareOptions& options) {
+    static std::atomic<uint64_t> number = 0;
+    const char* host_seed = std::getenv("SAGEJIT_HOST_SEED");
+    return fmt::format("{} {} {} {} {}", device.text(), to_json(spec, -1), source_of(options),
+                       host_seed != nullptr ? host_seed : "", options.use_cache ? 0 : ++number);
+}
+
+}  // namespace
+
+Kernel prepare_shared(const Spec& spec, const Device& device, const PrepareOptions& options,
+                      const MakeKernel& make) {
+    if (auto known = find_same(spec, device, options)) return *std::move(known);
+    const auto fly = [=](std::stop_token stop) {
+        // Somebody may have landed between the look above and this take-off.
+        if (auto known = find_same(spec, device, options)) return *std::move(known);
+        PrepareOptions inner = options;
+        inner.deadline.reset();
+        inner.stop = std::move(stop);
+        std::string source = source_of(options);
+        Kernel kernel = make(inner);
+        kernels().replace(spec, device,
+                          std::make_unique<const KernelTable::Prepared>(
+                              KernelTable::Prepared{kernel, std::move(source)}));
+        return kernel;
+    };
+    bool first = false;
+    return fork_safe<Flights>().run(flight_key(spec, device, options),
+                                    {options.deadline, options.stop}, fly, first);
+}
+
+void launch(const Spec& spec, const Device& device, const Arguments& arguments, void* workspace,
+            size_t workspace_bytes, void* stream) {
+    const KernelTable::Hold hold = kernels().find(spec, device);
+    if (!hold) {
+        throw Error(ErrorCode::kNotPrepared,
+                    fmt::format("no kernel is prepared on {} for head_dim {}, {}{}", device.text(),
+                                spec.head_dim, to_string(spec.dtype),
+                                spec.name.empty() ? "" : " (" + spec.name + ")"),
+                    "launch", "call prepare with the same spec and device beforehand");
+    }
+    hold->kernel.launch(arguments, workspace, workspace_bytes, stream);
+}
+
+std::optional<Kernel> find_prepared(const Spec& spec, const Device& device) {
+    const KernelTable::Hold hold = kernels().find(spec, device);
+    return hold ? std::optional<Kernel>(hold->kernel) : std::nullopt;
+}
+
+bool forget_prepared(const Spec& spec, const Device& device) {
+    return kernels().replace(spec, device, nullptr);
+}
+
+size_t forget_prepared() {
+    size_t count = 0;
+    for (const auto& [spec, ordinal] : kernels().list()) {
+        const Device device = ordinal < 0 ? Device::host() : Device::cuda(ordinal);
+        count += forget_prepared(spec, device) ? 1 : 0;
+    }
+    return count;
+}
+
+std::shared_future<Kernel> prepare_async(const Spec& spec, const Device& device,
+                                         const PrepareOptions& options) {
+    const auto promise = std::make_shared<std::promise<Kernel>>();
+    std::shared_future<Kernel> future = promise->get_future().share();
+    // The exit of the process stops this one thread's wait, and with it what it waits for.
+    std::stop_source stop;
+    run_in_background(stop, [=] {
+        try {
+            PrepareOptions inner = options;
+            const std::stop_callback forward(options.stop,
+                                             [stop]() mutable { stop.request_stop(); });
+            inner.stop = stop.get_token();
+            promise->set_value(prepare(spec, device, inner));
+        } catch (...) {
+            promise->set_exception(std::current_exception());
+        }
+    });
+    return future;
+}
+
+std::vector<std::pair<Spec, Device>> prepared_kernels() {
+    std::vector<std::pair<Spec, Device>> result;
+    for (const auto& [spec, ordinal] : kernels().list()) {
+        result.emplace_back(spec, ordinal < 0 ? Device::host() : Device::cuda(ordinal));
+    }
+    return result;
+}
+
+}  // namespace sagejit
