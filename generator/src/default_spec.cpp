@@ -34,6 +34,12 @@ Spec default_spec(const SpecRequest& request, const Target& target) {
     spec.causal = request.causal;
     spec.lse = request.lse;
     spec.smooth_k = true;
+    if (target.family == Family::kWgmma) {
+        // One product of P and V is both fast and accurate there, and takes V as it is.
+        if (request.dtype == DataType::kBf16) spec.pv_type = PvType::kBf16;
+        validate(spec);
+        return spec;
+    }
     switch (request.quality) {
         case Quality::kAccurate:
             spec.granularity = Granularity::kToken;

@@ -21,6 +21,7 @@ Json region_json(const SharedRegion& region) {
 }
 
 Json to_json_object(const Plan& plan) {
+    const bool wgmma = plan.target.family == Family::kWgmma;
     Json regions = Json::array();
     for (const SharedRegion& region : plan.stage_regions) regions.push_back(region_json(region));
     Json entries = Json::array();
@@ -46,8 +47,11 @@ Json to_json_object(const Plan& plan) {
           {"rescale_threshold_log2", plan.rescale_threshold},
           {"grid", "batch * heads_q * ceil(len_q / tile_q)"}}},
         {"fragments",
-         {{"qk", "mma.m16n8k32 s8 x s8 -> s32"},
-          {"pv", plan.v_path == VPath::kInt8            ? "mma.m16n8k32 u8 x s8 -> s32"
+         {{"qk", wgmma ? fmt::format("wgmma.m64n{}k32 s8 x s8 -> s32", plan.tile_k)
+                       : "mma.m16n8k32 s8 x s8 -> s32"},
+          {"pv", wgmma ? fmt::format("wgmma.m64n{0}k16 {1} x {1} -> f32", plan.output_columns,
+                                     plan.spec.pv_type == PvType::kBf16 ? "bf16" : "f16")
+                 : plan.v_path == VPath::kInt8          ? "mma.m16n8k32 u8 x s8 -> s32"
                  : plan.spec.pv_accum == PvAccum::kFp32 ? "mma.m16n8k16 f16 x f16 -> f32"
                                                         : "mma.m16n8k16 f16 x f16 -> f16"},
           {"v_path", to_string(plan.v_path)}}},

@@ -49,6 +49,8 @@ std::string_view to_string(PvType value) {
     switch (value) {
         case PvType::kFp16:
             return "fp16";
+        case PvType::kBf16:
+            return "bf16";
         case PvType::kInt8:
             return "int8";
     }

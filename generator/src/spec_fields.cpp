@@ -20,7 +20,7 @@ constexpr std::array kEnumerators<Granularity> = {Granularity::kTensor, Granular
                                                   Granularity::kBlock, Granularity::kWarp,
                                                   Granularity::kThread};
 template <>
-constexpr std::array kEnumerators<PvType> = {PvType::kFp16, PvType::kInt8};
+constexpr std::array kEnumerators<PvType> = {PvType::kFp16, PvType::kBf16, PvType::kInt8};
 template <>
 constexpr std::array kEnumerators<PvAccum> = {
     PvAccum::kFp32, PvAccum::kFp16, PvAccum::kFp32PromoteFp16, PvAccum::kFp32PromoteInt32};
@@ -74,7 +74,9 @@ Legal pv_accums(const Spec& so_far) {
     std::vector<std::string_view> all;
     for (const PvAccum value : kEnumerators<PvAccum>) {
         const bool for_int8 = value == PvAccum::kFp32PromoteInt32;
-        if (for_int8 == (so_far.pv_type == PvType::kInt8)) all.push_back(to_string(value));
+        if (for_int8 != (so_far.pv_type == PvType::kInt8)) continue;
+        if (so_far.pv_type == PvType::kBf16 && value != PvAccum::kFp32) continue;
+        all.push_back(to_string(value));
     }
     return one_of_words(std::move(all), " with \"type\": " + quote(to_string(so_far.pv_type)));
 }
@@ -158,8 +160,22 @@ constexpr SpecField required(SpecField field) {
 Legal qk_types(const Spec&) { return one_of_words({"int8"}); }
 std::optional<JsonValue> get_qk_type(const Spec&) { return JsonValue::of("int8"); }
 
-Legal tile_qs(const Spec&) { return one_of_integers({32, 64, 128, 256}); }
-Legal tile_ks(const Spec&) { return one_of_integers({32, 64, 96, 128}); }
+Legal pv_types(const Spec& so_far) {
+    std::vector<std::string_view> all;
+    for (const PvType value : kEnumerators<PvType>) {
+        if (value != PvType::kBf16 || so_far.dtype == DataType::kBf16) {
+            all.push_back(to_string(value));
+        }
+    }
+    return one_of_words(std::move(all), " with \"dtype\": " + quote(to_string(so_far.dtype)));
+}
+
+Legal tile_qs(const Spec&) { return one_of_integers({32, 64, 128, 192, 256}); }
+Legal tile_ks(const Spec&) {
+    std::vector<int> tiles;
+    for (int tile = 32; tile <= 256; tile += 16) tiles.push_back(tile);
+    return {Legal::Kind::kInteger, "a multiple of 16 from 32 to 256", std::move(tiles), {}};
+}
 Legal stage_counts(const Spec&) { return one_of_integers({2, 3, 4}); }
 
 constexpr std::array kFields = {
@@ -175,7 +191,7 @@ constexpr std::array kFields = {
     SpecField{"qk", "type", "", qk_types, set_nothing, get_qk_type, nullptr},
     field<&Spec::granularity>("qk", "granularity", words<&Spec::granularity>),
     field<&Spec::smooth_k>("qk", "smooth_k", boolean),
-    field<&Spec::pv_type>("pv", "type", words<&Spec::pv_type>),
+    field<&Spec::pv_type>("pv", "type", pv_types),
     field<&Spec::pv_accum>("pv", "accumulation", pv_accums, "", fill_pv_accum),
     field<&Spec::lse>("", "lse", boolean),
     field<&Spec::tile_q>("tile", "tile_q", tile_qs, "128"),

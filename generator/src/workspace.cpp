@@ -82,11 +82,22 @@ Workspace make_workspace(const Plan& plan, const Shape& shape) {
         region.bytes = bytes;
         result.bytes += (bytes + kRegionAlignment - 1) / kRegionAlignment * kRegionAlignment;
     };
+    const size_t word = sizeof(float);
     const bool tensor = plan.has_amax;
+    if (plan.target.family == Family::kWgmma) {
+        // Scales lie behind the keys of their tile. V is packed only where its rows cannot be
+        // copied as they are, but the size must not depend on that.
+        const size_t value_tile = size_t{128} * plan.value_panels * plan.tile_k;
+        place(result.k_int8, true, k_tiles * plan.k_tile_bytes);
+        result.k_meta = result.k_int8;
+        result.k_meta.offset += static_cast<size_t>(plan.tile_k) * plan.head_dim_padded;
+        place(result.k_mean, plan.spec.smooth_k, kv_rows * plan.head_dim_padded * word);
+        place(result.v_work, true, k_tiles * value_tile);
+        return result;
+    }
     const bool lse_shift = plan.spec.lse && plan.spec.smooth_k;
     const bool converted = plan.v_path != VPath::kDirect;
     const bool int8_values = plan.v_path == VPath::kInt8;
-    const size_t word = sizeof(float);
     const size_t value_bytes = int8_values ? 1 : 2;
     const size_t channels_v = plan.head_dim_v_padded;
 
@@ -94,8 +105,8 @@ Workspace make_workspace(const Plan& plan, const Shape& shape) {
     place(result.q_scale, true, q_tiles * plan.q_scales_per_tile * word);
     place(result.q_shift, lse_shift, q_tiles * plan.tile_q * word);
     place(result.q_amax, tensor, q_tiles * word);
-    place(result.k_int8, true, k_tiles * plan.tile_k * plan.head_dim_padded);
-    place(result.k_meta, true, k_tiles * plan.k_meta_words * word);
+    place(result.k_int8, true, k_tiles * plan.k_tile_bytes);
+    place(result.k_meta, true, k_tiles * plan.k_meta_bytes);
     place(result.k_sum, plan.spec.smooth_k, chunk_rows * plan.head_dim_padded * word);
     place(result.k_amax, tensor, k_tiles * word);
     place(result.v_work, converted, k_tiles * plan.tile_k * channels_v * value_bytes);
@@ -115,6 +126,13 @@ LaunchSteps launch_steps(const Plan& plan, const Shape& shape, const Workspace& 
     if (nothing_to_do(shape)) return steps;
     const int64_t q_tiles = shape.batch * shape.heads_q * workspace.q_tiles;
     const int64_t k_tiles = shape.batch * shape.heads_kv * workspace.k_tiles;
+    if (plan.target.family == Family::kWgmma) {
+        if (k_tiles > 0) {
+            steps.push_back({"quantize", k_tiles, plan.quant_threads, plan.quant_shared_bytes});
+        }
+        steps.push_back({"attention", q_tiles, plan.threads, plan.shared_bytes, k_tiles > 0});
+        return steps;
+    }
     if (plan.has_statistics && shape.len_k > 0) {
         steps.push_back({"statistics", shape.batch * shape.heads_kv * workspace.chunks,
                          plan.quant_threads, plan.statistics_shared_bytes});

@@ -40,6 +40,7 @@ std::optional<TensorPeak> tensor_peak(std::string_view gpu_name, const Spec& spe
     if (!gpu_name.starts_with("NVIDIA H200")) return std::nullopt;
     switch (spec.pv_type) {
         case PvType::kFp16:
+        case PvType::kBf16:
             return TensorPeak{kH200Int8, kH200Half, kH200Source};
         case PvType::kInt8:
             return TensorPeak{kH200Int8, kH200Int8, kH200Source};

@@ -22,7 +22,7 @@ constexpr int kSchedulers = 4;  // of a multiprocessor
 // wgmma reads its operands from shared memory as part of the product.
 constexpr double kGroupQueries = 64;
 
-bool uses_wgmma(const Plan& plan) { return plan.target.name.ends_with('a'); }
+bool uses_wgmma(const Plan& plan) { return plan.target.family == Family::kWgmma; }
 
 int64_t divide_up(int64_t value, int64_t divisor) { return (value + divisor - 1) / divisor; }
 

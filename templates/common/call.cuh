@@ -30,12 +30,15 @@ struct Call {
     f32* q_scale;      // [q row, q_tiles, q_scales_per_tile], logit_scale * log2(e) folded in
     f32* q_shift;      // [q row, q_tiles * tile_q]: logit_scale * dot(q, k_mean)
     f32* q_amax;       // [q row, q_tiles]: largest |q| of each tile (tensor granularity)
-    i8* k_int8;        // [kv row, k_tiles * tile_k, head_dim_padded]
+    i8* k_int8;        // mma.sync: [kv row, k_tiles * tile_k, head_dim_padded]
+                       // wgmma: [kv row, k_tiles], tiles as in shared memory, with their k_meta
     f32* k_meta;       // [kv row, k_tiles, k_meta_words]: scales, then the first bad key
+    f32* k_mean;       // [kv row, head_dim_padded]: what was subtracted (wgmma)
     f32* k_sum;        // [kv row, chunks, head_dim_padded]: sums of K over a chunk of tokens
     f32* k_amax;       // [kv row, k_tiles]: largest |k - k_mean| (tensor granularity)
     u8* v_work;        // fp16: [kv row, k_tiles * tile_k, head_dim_v_padded]
                        // int8: [kv row, head_dim_v_padded, k_tiles * tile_k], tokens permuted
+                       // wgmma: [kv row, k_tiles], tiles as in shared memory
     f32* v_scale;      // [kv row, head_dim_v_padded]
     i32* v_first_bad;  // [kv row, head_dim_v_padded]: first key whose V is NaN or Inf (int8)
     f32* v_amax;       // [kv row, chunks, head_dim_v_padded]
@@ -51,5 +54,7 @@ struct Call {
     i32 chunks;        // token chunks of the statistics kernel
     i32 chunk_tokens;  // tokens in each of them but the last
     f32 logit_scale;
+    i32 v_packed;    // wgmma: V is read from v_work, not through v_map
+    i32 head_chunk;  // wgmma: query heads at work at a time
     i32 padding;
 };

@@ -3,7 +3,7 @@
 __device__ __forceinline__ void quantize_query_tile(const Call& call, i32 q_row, i32 tile_index,
                                                     u32 shared) {
     constexpr f32 kLog2E = 1.44269504f;
-    using Rows = TileRows<plan::tile_q>;
+    using Rows = TileRows<plan::tile_q, plan::quant_threads>;
     const u32 groups = shared + kMeanBytes;
     Rows tile;
     prepare_lse_shift(call, kv_row_of(call, q_row), shared);
@@ -13,8 +13,12 @@ __device__ __forceinline__ void quantize_query_tile(const Call& call, i32 q_row,
     const f32 no_mean[8] = {};
     const u64 tile_row = static_cast<u64>(q_row) * call.q_tiles + tile_index;
     const f32 sign = call.logit_scale < 0.0f ? -1.0f : 1.0f;
-    write_rows<true>(tile, call.q_int8 + tile_row * plan::tile_q * plan::head_dim_padded,
-                     call.len_q - tile_index * plan::tile_q, no_mean, sign, groups);
+    i8* destination = call.q_int8 + tile_row * plan::tile_q * plan::head_dim_padded;
+    write_rows<true>(tile, call.len_q - tile_index * plan::tile_q, no_mean, sign, groups,
+                     [destination](u32 row, u32 channel, const u32(&bytes)[2]) {
+                         store_global_u32x2(destination + row * plan::head_dim_padded + channel,
+                                            bytes);
+                     });
     const f32 fold = mul_rn(mul_rn(call.logit_scale, sign), kLog2E);
     for (u32 slot = thread_index(); slot < plan::q_scales_per_tile; slot += plan::quant_threads) {
         const f32 amax = group_amax(groups, query_group_of_scale(slot));

@@ -8,9 +8,9 @@ constexpr u32 kBadRow = 0xFFFFFFFFu;                 // above every float's bits
 // Shared memory of the kernel: the mean, then one word per group, then the first bad key.
 constexpr u32 kMeanBytes = 4 * plan::head_dim_padded;
 
-template <int tile_rows>
+template <int tile_rows, int threads>
 struct TileRows {
-    static constexpr int kRowsPerPass = plan::quant_threads / plan::quant_lanes;
+    static constexpr int kRowsPerPass = threads / plan::quant_lanes;
     static constexpr int kPasses = divide_up(tile_rows, kRowsPerPass);
 
     u32 pairs[kPasses][4];
@@ -23,28 +23,31 @@ struct TileRows {
     __device__ __forceinline__ static bool in_tile(int pass) {
         return tile_rows % kRowsPerPass == 0 || row(pass) < tile_rows;
     }
+    // The first row past the tile, or past the last token.
+    __device__ __forceinline__ static i32 end(i32 valid) {
+        return tile_rows % kRowsPerPass == 0 || valid < tile_rows ? valid : tile_rows;
+    }
 };
 
 // Channel i of this lane's eight, less the mean.
-template <int tile_rows>
-__device__ __forceinline__ f32 centred(const TileRows<tile_rows>& tile, int pass, int i,
-                                       const f32 (&mean)[8]) {
+template <class Rows>
+__device__ __forceinline__ f32 centred(const Rows& tile, int pass, int i, const f32 (&mean)[8]) {
     return add_rn(input_to_f32(nth_of_eight(tile.pairs[pass], i)), -mean[i]);
 }
 
 // Reads `valid` rows, zeros after them, and raises each group's word to its largest magnitude.
 // Rows with NaN or Inf take no part.
-template <bool is_query, int tile_rows>
-__device__ __forceinline__ void read_rows(TileRows<tile_rows>& tile, const TensorView& view,
-                                          const u16* base, i32 first_token, i32 valid,
-                                          const f32 (&mean)[8], u32 groups) {
-    using Rows = TileRows<tile_rows>;
+template <bool is_query, class Rows>
+__device__ __forceinline__ void read_rows(Rows& tile, const TensorView& view, const u16* base,
+                                          i32 first_token, i32 valid, const f32 (&mean)[8],
+                                          u32 groups) {
     const u32 lane = Rows::lane();
+    const i32 end = Rows::end(valid);
     tile.bad_passes = 0;
 #pragma unroll
     for (int pass = 0; pass < Rows::kPasses; ++pass) {
         const u32 row = Rows::row(pass);
-        const bool inside = static_cast<i32>(row) < valid && lane * 8 < plan::head_dim;
+        const bool inside = static_cast<i32>(row) < end && lane * 8 < plan::head_dim;
 #pragma unroll
         for (int i = 0; i < 4; ++i) tile.pairs[pass][i] = 0;
         if (inside) {
@@ -67,7 +70,7 @@ __device__ __forceinline__ void read_rows(TileRows<tile_rows>& tile, const Tenso
             const u32 other = shuffle_xor_u32(largest, step);
             largest = other > largest ? other : largest;
         }
-        if (static_cast<i32>(row) >= valid) continue;
+        if (static_cast<i32>(row) >= end) continue;
         if (largest == kBadRow) {
             tile.bad_passes |= 1u << pass;
         } else if (lane == 0) {
@@ -81,11 +84,10 @@ __device__ __forceinline__ f32 group_amax(u32 groups, u32 group) {
     return max_f32(load_shared_f32(groups + 4 * group), kAmaxFloor);
 }
 
-// Writes the rows as int8, [tile_rows, head_dim_padded]. sign: -1 negates.
-template <bool is_query, int tile_rows>
-__device__ __forceinline__ void write_rows(const TileRows<tile_rows>& tile, i8* destination,
-                                           i32 valid, const f32 (&mean)[8], f32 sign, u32 groups) {
-    using Rows = TileRows<tile_rows>;
+// Writes the rows as int8: store(row, channel, bytes) takes 8 channels. sign: -1 negates.
+template <bool is_query, class Rows, class Store>
+__device__ __forceinline__ void write_rows(const Rows& tile, i32 valid, const f32 (&mean)[8],
+                                           f32 sign, u32 groups, const Store& store) {
     const u32 lane = Rows::lane();
     if (lane * 8 >= plan::head_dim_padded) return;
 #pragma unroll
@@ -103,42 +105,14 @@ __device__ __forceinline__ void write_rows(const TileRows<tile_rows>& tile, i8* 
             bytes[i / 4] |= (static_cast<u32>(value) & 0xFFu) << (i % 4 * 8);
         }
         if (is_query && bad && lane == 0) bytes[0] = kBadRowMarker;
-        store_global_u32x2(destination + row * plan::head_dim_padded + 8 * lane, bytes);
+        store(row, 8 * lane, bytes);
     }
 }
 
+template <int threads>
 __device__ __forceinline__ void clear_groups(u32 groups, u32 count) {
-    for (u32 i = thread_index(); i < count; i += plan::quant_threads) {
+    for (u32 i = thread_index(); i < count; i += threads) {
         store_shared_u32(groups + 4 * i, 0);
     }
-    cta_barrier();
-}
-
-// One tile of queries.
-__device__ __forceinline__ void read_query_tile(const Call& call, i32 q_row, i32 tile_index,
-                                                TileRows<plan::tile_q>& tile, u32 groups) {
-    const f32 no_mean[8] = {};
-    const i32 first = tile_index * plan::tile_q;
-    clear_groups(groups, kQueryGroups);
-    read_rows<true>(tile, call.q, head_base(call.q, q_row / call.heads_q, q_row % call.heads_q),
-                    first, call.len_q - first, no_mean, groups);
-    cta_barrier();
-}
-
-// One tile of keys; mean receives this lane's eight channels.
-__device__ __forceinline__ void read_key_tile(const Call& call, i32 kv_row, i32 tile_index,
-                                              TileRows<plan::tile_k>& tile, f32 (&mean)[8],
-                                              u32 shared, u32 groups) {
-    const i32 first = tile_index * plan::tile_k;
-    const u32 lane = thread_index() % plan::quant_lanes;
-    load_key_mean(call, kv_row, shared);
-#pragma unroll
-    for (int i = 0; i < 8; ++i) {
-        mean[i] = lane * 8 < plan::head_dim_padded ? key_mean(shared, 8 * lane + i) : 0.0f;
-    }
-    clear_groups(groups, kKeyGroups + 1);
-    read_rows<false>(tile, call.k,
-                     head_base(call.k, kv_row / call.heads_kv, kv_row % call.heads_kv), first,
-                     call.len_k - first, mean, groups);
     cta_barrier();
 }

@@ -41,7 +41,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) kernel(const __grid_constan
     named_barrier_sync(2, 128);
     grid_dependency_launch();
     const u32 unused = kInfinityBits + kNanBits + kNoBadKey + kBadRowMarker + kWarpLanes;
-    *call.lse = mbarrier_try_wait(barrier, 1) ? 1.0f : unused;
+    *call.lse = mbarrier_try_wait(barrier, 1) && mbarrier_test(barrier, 1) ? 1.0f : unused;
 }
 )";
 

@@ -10,9 +10,11 @@ using namespace sagejit;
 
 TEST_CASE("golden sources") {
     const std::pair<const char*, const char*> cases[] = {
-        {"thread-d64-causal", "sm_89"}, {"sage-t-d128", "sm_80"},      {"sage-vb-d128", "sm_90"},
-        {"thread-d128-bf16", "sm_120"}, {"thread-d128-lse", "sm_100"}, {"tensor-d128", "sm_87"},
-        {"thread-d256", "sm_86"},
+        {"thread-d64-causal", "sm_89"}, {"sage-t-d128", "sm_80"},
+        {"sage-vb-d128", "sm_90"},      {"thread-d128-bf16", "sm_120"},
+        {"thread-d128-lse", "sm_100"},  {"tensor-d128", "sm_87"},
+        {"thread-d256", "sm_86"},       {"thread-d128", "sm_90a"},
+        {"thread-d256", "sm_90a"},      {"thread-d64-bf16-pv-causal", "sm_90a"},
     };
     for (const auto& [config, target] : cases) {
         const Source source = emit(make_plan(test::shipped_config(config), find_target(target)));

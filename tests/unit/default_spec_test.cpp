@@ -47,6 +47,17 @@ TEST_CASE("fast kernels use what the target's tensor cores do fast", "[default_s
     for (const char* name : {"sm_80", "sm_87", "sm_90", "sm_100"}) {
         CHECK(default_spec(request, find_target(name)).pv_type == PvType::kInt8);
     }
+    for (const Quality quality : {Quality::kAccurate, Quality::kBalanced, Quality::kFast}) {
+        request.quality = quality;
+        for (const DataType dtype : {DataType::kFp16, DataType::kBf16}) {
+            request.dtype = dtype;
+            const Spec spec = default_spec(request, find_target("sm_90a"));
+            CHECK(spec.pv_type == (dtype == DataType::kBf16 ? PvType::kBf16 : PvType::kFp16));
+            CHECK(spec.pv_accum == PvAccum::kFp32);
+            CHECK(spec.granularity == Granularity::kThread);
+        }
+    }
+    request.dtype = DataType::kFp16;
     request.quality = Quality::kAccurate;
     CHECK(default_spec(request, find_target("sm_89")).granularity == Granularity::kToken);
     CHECK(default_spec(request, find_target("sm_89")).pv_accum == PvAccum::kFp32);

@@ -32,6 +32,8 @@ TEST_CASE("every head dim has a plan on every target that fits it") {
             for (const DataType dtype : {DataType::kFp16, DataType::kBf16}) {
                 Spec spec = spec_of(dim);
                 spec.dtype = spec.output_dtype = dtype;
+                const bool wgmma = target.family == Family::kWgmma;
+                if (wgmma && dtype == DataType::kBf16) spec.pv_type = PvType::kBf16;
                 const Plan plan = make_plan(spec, target);
                 INFO(target.name << " head_dim " << dim);
                 CHECK(plan.shared_bytes <= target.shared_per_cta);
@@ -40,7 +42,7 @@ TEST_CASE("every head dim has a plan on every target that fits it") {
                 CHECK(plan.ctas_per_sm * plan.threads <= target.threads_per_sm);
                 CHECK(plan.register_estimate <= target.registers_per_thread);
                 CHECK(plan.head_dim_padded % 32 == 0);
-                CHECK(plan.head_dim_v_padded % 16 == 0);
+                CHECK(plan.head_dim_v_padded % (wgmma ? 8 : 16) == 0);
                 CHECK(plan.warps * plan.warp_q == plan.tile_q);
             }
         }
@@ -84,12 +86,16 @@ TEST_CASE("swizzled rows of one ldmatrix fall into eight bank groups") {
 
 TEST_CASE("stage regions do not overlap and are aligned") {
     for (const std::string& name : test::shipped_config_names()) {
+        const Spec spec = test::shipped_config(name);
         for (const Target& target : all_targets()) {
-            const Plan plan = make_plan(test::shipped_config(name), target);
+            if (!supports(target, spec)) continue;
+            const Plan plan = make_plan(spec, target);
             int end = 0;
             for (const SharedRegion& region : plan.stage_regions) {
                 CHECK(region.offset >= end);
-                CHECK(region.offset % 128 == 0);
+                // wgmma's scales follow the keys at once: they arrive as one copy.
+                const bool scales = region.name == "meta" && target.family == Family::kWgmma;
+                CHECK(region.offset % (scales ? 16 : 128) == 0);
                 CHECK(region.bytes == region.rows * region.row_bytes);
                 end = region.offset + region.bytes;
             }
@@ -134,6 +140,7 @@ TEST_CASE("candidates are legal, different, and begin with the default") {
         for (const Target& target : all_targets()) {
             const std::vector<Plan> plans = candidates(spec, target);
             REQUIRE(plans.size() >= 3);
+            CHECK(supports(target, spec));
             CHECK(plan_json(plans.front()) == plan_json(make_plan(spec, target)));
             std::set<std::string> texts;
             for (const Plan& plan : plans) {
@@ -147,7 +154,9 @@ TEST_CASE("candidates are legal, different, and begin with the default") {
 
 TEST_CASE("a resolved spec plans to itself") {
     for (const std::string& name : test::shipped_config_names()) {
-        const Plan plan = make_plan(test::shipped_config(name), find_target("sm_89"));
+        const Spec spec = test::shipped_config(name);
+        const Target& target = find_target(spec.target.value_or("sm_89"));
+        const Plan plan = make_plan(spec, target);
         CHECK(plan_json(make_plan(plan.spec, plan.target)) == plan_json(plan));
     }
 }
@@ -168,10 +177,77 @@ TEST_CASE("targets are found by name and by device") {
     CHECK(find_target("sm_89").arch == 89);
     CHECK_THROWS_AS(find_target("sm_91"), Error);
     CHECK_THROWS_AS(find_target(""), Error);
+    CHECK(find_target("sm_90a").family == Family::kWgmma);
+    CHECK_FALSE(find_target("sm_90a") == find_target("sm_90"));
     CHECK(target_for_device(9, 0).name == "sm_90");
     CHECK(target_for_device(8, 9).name == "sm_89");
     CHECK(target_for_device(12, 1).name == "sm_120");
     CHECK(target_for_device(10, 3).name == "sm_100");
     CHECK_THROWS_AS(target_for_device(7, 5), Error);
     CHECK_THROWS_AS(target_for_device(13, 0), Error);
+}
+
+TEST_CASE("a device gets the best target that can hold a spec") {
+    const auto names = [](int major, int minor) {
+        std::vector<std::string_view> all;
+        for (const Target* target : targets_for_device(major, minor)) all.push_back(target->name);
+        return all;
+    };
+    CHECK(names(9, 0) == std::vector<std::string_view>{"sm_90a", "sm_90"});
+    CHECK(names(8, 9) == std::vector<std::string_view>{"sm_89"});
+    CHECK(names(10, 3) == std::vector<std::string_view>{"sm_100"});
+    CHECK_THROWS_AS(names(7, 5), Error);
+
+    Spec spec = spec_of(128);
+    CHECK(best_target(spec, 9, 0).name == "sm_90a");
+    CHECK(best_target(spec, 8, 0).name == "sm_80");
+    spec.granularity = Granularity::kToken;
+    CHECK(best_target(spec, 9, 0).name == "sm_90");
+    spec = spec_of(128);
+    spec.pv_type = PvType::kInt8;
+    spec.pv_accum = PvAccum::kFp32PromoteInt32;
+    CHECK(best_target(spec, 9, 0).name == "sm_90");
+    spec = spec_of(128);
+    spec.dtype = spec.output_dtype = DataType::kBf16;
+    CHECK(best_target(spec, 9, 0).name == "sm_90");
+    spec.pv_type = PvType::kBf16;
+    CHECK(best_target(spec, 9, 0).name == "sm_90a");
+}
+
+TEST_CASE("wgmma plans honour tile choices or refuse them with a way out") {
+    const Target& hopper = find_target("sm_90a");
+    Spec spec = spec_of(128);
+    spec.tile_q = 128;
+    spec.tile_k = 112;
+    spec.stages = 3;
+    const Plan plan = make_plan(spec, hopper);
+    CHECK(plan.tile_q == 128);
+    CHECK(plan.tile_k == 112);
+    CHECK(plan.stages == 3);
+    CHECK(plan.groups == 2);
+
+    const auto refusal = [&](auto change) {
+        Spec refused = spec_of(128);
+        change(refused);
+        CHECK_FALSE(supports(hopper, refused));
+        try {
+            make_plan(refused, hopper);
+        } catch (const Error& error) {
+            CHECK(error.code() == ErrorCode::kUnsupportedTarget);
+            CHECK_FALSE(error.fix().empty());
+            return error.where();
+        }
+        return std::string("no error");
+    };
+    CHECK(refusal([](Spec& s) { s.granularity = Granularity::kToken; }) == "/qk/granularity");
+    CHECK(refusal([](Spec& s) { s.granularity = Granularity::kTensor; }) == "/qk/granularity");
+    CHECK(refusal([](Spec& s) { s.pv_accum = PvAccum::kFp16; }) == "/pv");
+    CHECK(refusal([](Spec& s) {
+              s.pv_type = PvType::kInt8;
+              s.pv_accum = PvAccum::kFp32PromoteInt32;
+          }) == "/pv");
+    CHECK(refusal([](Spec& s) { s.dtype = DataType::kBf16; }) == "/pv/type");
+    CHECK(refusal([](Spec& s) { s.warp_q = 32; }) == "/tile/warp_q");
+    CHECK(refusal([](Spec& s) { s.tile_q = 32; }) == "/tile/tile_q");
+    CHECK(refusal([](Spec& s) { s.tile_k = 256; }) == "/tile");
 }

@@ -30,7 +30,9 @@ TEST_CASE("the generator's identity is its version and a hash of its sources") {
 
 TEST_CASE("a source stands alone and says where it comes from") {
     for (const std::string& name : test::shipped_config_names()) {
-        const Plan plan = make_plan(test::shipped_config(name), find_target("sm_80"));
+        const Spec spec = test::shipped_config(name);
+        const Plan plan = make_plan(spec, find_target(spec.target.value_or("sm_80")));
+        const bool wgmma = plan.target.family == Family::kWgmma;
         const Source source = emit(plan);
         INFO(name);
         CHECK(source.text.find("#include") == std::string::npos);
@@ -38,7 +40,9 @@ TEST_CASE("a source stands alone and says where it comes from") {
         CHECK(source.text.find(source.hash) != std::string::npos);
         CHECK(source.text.find("\"head_dim\": " + std::to_string(plan.spec.head_dim)) !=
               std::string::npos);
-        CHECK(source.text.find("templates/attention/kernel.cuh") != std::string::npos);
+        const char* kernel =
+            wgmma ? "templates/wgmma/kernel.cuh" : "templates/attention/kernel.cuh";
+        CHECK(source.text.find(kernel) != std::string::npos);
         for (const std::string& entry : source.entries) {
             CHECK(source.text.find(entry + "(const __grid_constant__ Call call)") !=
                   std::string::npos);
@@ -48,14 +52,16 @@ TEST_CASE("a source stands alone and says where it comes from") {
 }
 
 TEST_CASE("both columns share everything but the wrappers") {
-    const Source source =
-        emit(make_plan(test::shipped_config("sage-vb-d128"), find_target("sm_80")));
-    const std::string marker = "\n// slot common.checks";
-    const size_t device = source.text.find(marker);
-    const size_t host = source.host_text.find(marker);
-    REQUIRE(device != std::string::npos);
-    REQUIRE(host != std::string::npos);
-    CHECK(source.text.substr(device) == source.host_text.substr(host));
+    for (const auto& [config, target] :
+         {std::pair{"sage-vb-d128", "sm_80"}, std::pair{"thread-d128-bf16-pv", "sm_90a"}}) {
+        const Source source = emit(make_plan(test::shipped_config(config), find_target(target)));
+        const std::string marker = "\n// slot common.checks";
+        const size_t device = source.text.find(marker);
+        const size_t host = source.host_text.find(marker);
+        REQUIRE(device != std::string::npos);
+        REQUIRE(host != std::string::npos);
+        CHECK(source.text.substr(device) == source.host_text.substr(host));
+    }
 }
 
 TEST_CASE("emitting takes at most 5 ms") {

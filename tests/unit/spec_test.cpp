@@ -63,6 +63,7 @@ int check_schema_object(const json& object, const std::string& path, const json&
         for (const json& value : rule["enum"]) {
             json config = {{"head_dim", 64}};
             config[pointer] = value;
+            if (at == "/pv/type" && value == "bf16") config["dtype"] = "bf16";
             CHECK_NOTHROW(parse_spec(config.dump()));
         }
     }
@@ -168,12 +169,19 @@ TEST_CASE("spec: errors name the path and the nearest legal value") {
          R"(not "fp32_promote_int32")",
          R"(use "fp32_promote_fp16")"},
         {R"({"head_dim": 64, "tile": {"tile_q": 100}})", "my.json:/tile/tile_q",
-         "must be one of 32, 64, 128, 256, not 100", "use 128"},
+         "must be one of 32, 64, 128, 192, 256, not 100", "use 128"},
+        {R"({"head_dim": 64, "tile": {"tile_k": 250}})", "my.json:/tile/tile_k",
+         "must be a multiple of 16 from 32 to 256, not 250", "use 256"},
+        {R"({"head_dim": 64, "pv": {"type": "bf16"}})", "my.json:/pv/type",
+         R"(must be one of "fp16", "int8" with "dtype": "fp16", not "bf16")", R"(use "fp16")"},
+        {R"({"head_dim": 64, "dtype": "bf16", "pv": {"type": "bf16", "accumulation": "fp16"}})",
+         "my.json:/pv/accumulation", R"(must be "fp32" with "type": "bf16", not "fp16")",
+         R"(use "fp32")"},
         {R"({"head_dim": 64, "tile": {"warp_q": 16, "tile_q": 256}})", "my.json:/tile/warp_q",
          R"(must be 32 with "tile_q": 256 (at most 8 warps), not 16)", "use 32"},
         {R"({"head_dim": 64, "target": "sm_9"})", "my.json:/target",
-         R"(must be one of "sm_80", "sm_86", "sm_87", "sm_89", "sm_90", "sm_100", "sm_120", )"
-         R"(not "sm_9")",
+         R"(must be one of "sm_80", "sm_86", "sm_87", "sm_89", "sm_90", "sm_90a", "sm_100", )"
+         R"("sm_120", not "sm_9")",
          R"(use "sm_89")"},
         {R"({"head_dim": 64, "name": 3})", "my.json:/name", "must be a UTF-8 string, not 3",
          R"(use "3")"},

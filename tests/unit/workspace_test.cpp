@@ -16,7 +16,8 @@ std::vector<WorkspaceRegion> regions_of(const Workspace& w) {
 }
 
 Plan plan_of(const std::string& name) {
-    return make_plan(test::shipped_config(name), find_target("sm_80"));
+    const Spec spec = test::shipped_config(name);
+    return make_plan(spec, find_target(spec.target.value_or("sm_80")));
 }
 
 }  // namespace
@@ -26,6 +27,14 @@ TEST_CASE("workspace regions are aligned, disjoint and inside") {
         const Plan plan = plan_of(name);
         const Workspace workspace = make_workspace(plan, {2, 6, 3, 1001, 503});
         std::vector<WorkspaceRegion> regions = regions_of(workspace);
+        regions.push_back(workspace.k_mean);
+        if (plan.target.family == Family::kWgmma) {
+            // Scales lie among the keys.
+            const WorkspaceRegion &keys = workspace.k_int8, &scales = workspace.k_meta;
+            CHECK(scales.offset > keys.offset);
+            CHECK(scales.offset < keys.offset + plan.k_tile_bytes);
+            std::erase_if(regions, [&](const auto& r) { return r.offset == scales.offset; });
+        }
         std::erase_if(regions, [](const WorkspaceRegion& r) { return r.bytes == 0; });
         std::sort(regions.begin(), regions.end(),
                   [](const auto& a, const auto& b) { return a.offset < b.offset; });
@@ -36,8 +45,8 @@ TEST_CASE("workspace regions are aligned, disjoint and inside") {
             end = region.offset + region.bytes;
         }
         CHECK(end <= workspace.bytes);
-        CHECK(workspace.q_int8.bytes ==
-              size_t{12} * workspace.q_tiles * plan.tile_q * plan.head_dim_padded);
+        const size_t queries = size_t{12} * workspace.q_tiles * plan.tile_q * plan.head_dim_padded;
+        CHECK(workspace.q_int8.bytes == (plan.query_in_prologue ? 0 : queries));
     }
 }
 

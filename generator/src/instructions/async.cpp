@@ -65,6 +65,27 @@ inline bool mbarrier_try_wait(u32 address, u32 parity) {
     return host_api->mbarrier_try_wait(address, parity) != 0;
 }
 )"},
+    {"mbarrier_test",
+     R"(// Whether the phase of that parity has ended, without waiting; may say no when it has.
+__device__ __forceinline__ bool mbarrier_test(u32 address, u32 parity) {
+    u32 ended;
+    asm volatile(
+        "{\n"
+        ".reg .pred ended;\n"
+        "mbarrier.test_wait.parity.shared::cta.b64 ended, [%1], %2;\n"
+        "selp.u32 %0, 1, 0, ended;\n"
+        "}"
+        : "=r"(ended)
+        : "r"(address), "r"(parity)
+        : "memory");
+    return ended != 0;
+}
+)",
+     R"(// Whether the phase of that parity has ended, without waiting; may say no when it has.
+inline bool mbarrier_test(u32 address, u32 parity) {
+    return host_api->mbarrier_try_wait(address, parity) != 0;
+}
+)"},
     {"mbarrier_wait",
      R"(// Waits until the phase of that parity has ended.
 __device__ __forceinline__ void mbarrier_wait(u32 address, u32 parity) {

@@ -25,6 +25,15 @@ constexpr Instruction kRows[] = {
 )",
      R"(inline void warp_barrier() { host_api->warp_barrier(); }
 )"},
+    {"warp_uniform",
+     R"(// The value, which is the same in all lanes of the warp, as one the compiler knows to be so.
+__device__ __forceinline__ u32 warp_uniform(u32 value) {
+    return __shfl_sync(0xFFFFFFFFu, value, 0);
+}
+)",
+     R"(// The value, which is the same in all lanes of the warp, as one the compiler knows to be so.
+inline u32 warp_uniform(u32 value) { return value; }
+)"},
     {"vote_any",
      R"(__device__ __forceinline__ bool vote_any(bool predicate) {
     return __any_sync(0xFFFFFFFFu, predicate) != 0;

@@ -40,6 +40,26 @@ __device__ __forceinline__ f32 min_f32(f32 a, f32 b) { return fminf(a, b); }
      R"(// The smaller one; the other one where one is NaN.
 inline f32 min_f32(f32 a, f32 b) { return __builtin_isnan(a) || b < a ? b : a; }
 )"},
+    {"dot4_s8",
+     R"(// sum + the dot product of four int8 pairs.
+__device__ __forceinline__ i32 dot4_s8(u32 a, u32 b, i32 sum) {
+    return __dp4a(static_cast<i32>(a), static_cast<i32>(b), sum);
+}
+)",
+     R"(// sum + the dot product of four int8 pairs.
+inline i32 dot4_s8(u32 a, u32 b, i32 sum) {
+    for (int i = 0; i < 32; i += 8) sum += static_cast<i8>(a >> i) * static_cast<i8>(b >> i);
+    return sum;
+}
+)"},
+    {"max3_s32",
+     R"(__device__ __forceinline__ i32 max3_s32(i32 a, i32 b, i32 c) { return __vimax3_s32(a, b, c); }
+)",
+     R"(inline i32 max3_s32(i32 a, i32 b, i32 c) {
+    const i32 larger = a > b ? a : b;
+    return larger > c ? larger : c;
+}
+)"},
     {"exp2_approx",
      R"(// 2^value, denormal results flushed to zero.
 __device__ __forceinline__ f32 exp2_approx(f32 value) {
@@ -50,6 +70,28 @@ __device__ __forceinline__ f32 exp2_approx(f32 value) {
 )",
      R"(// 2^value, denormal results flushed to zero.
 inline f32 exp2_approx(f32 value) { return host_api->exp2(value); }
+)"},
+    {"exp2_in_order",
+     R"(// exp2_approx where it stands among other instructions of fixed order: not behind a wait.
+__device__ __forceinline__ f32 exp2_in_order(f32 value) {
+    f32 result;
+    asm volatile("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(value));
+    return result;
+}
+)",
+     R"(// exp2_approx where it stands among other instructions of fixed order: not behind a wait.
+inline f32 exp2_in_order(f32 value) { return host_api->exp2(value); }
+)"},
+    {"move_in_order",
+     R"(// The value, put into a register where this stands among other instructions of fixed order.
+__device__ __forceinline__ i32 move_in_order(u32 value) {
+    i32 result;
+    asm volatile("mov.b32 %0, %1;" : "=r"(result) : "r"(value));
+    return result;
+}
+)",
+     R"(// The value, put into a register where this stands among other instructions of fixed order.
+inline i32 move_in_order(u32 value) { return static_cast<i32>(value); }
 )"},
     {"log2_approx",
      R"(__device__ __forceinline__ f32 log2_approx(f32 value) {

@@ -13,6 +13,16 @@ __device__ __forceinline__ u32 shared_base() {
 )",
      R"(inline u32 shared_base() { return 0; }
 )"},
+    {"shared_base_swizzled",
+     R"(// Shared memory that starts at a period of every swizzle.
+extern __shared__ __align__(1024) u8 swizzled_shared[];
+__device__ __forceinline__ u32 shared_base_swizzled() {
+    return static_cast<u32>(__cvta_generic_to_shared(swizzled_shared));
+}
+)",
+     R"(// Shared memory that starts at a period of every swizzle.
+inline u32 shared_base_swizzled() { return 0; }
+)"},
     {"load_shared_u32",
      R"(__device__ __forceinline__ u32 load_shared_u32(u32 address) {
     u32 value;
@@ -88,6 +98,16 @@ __device__ __forceinline__ u32 shared_base() {
 )",
      R"(inline void store_shared_f32(u32 address, f32 value) {
     host_api->store_shared(address, &value, 4);
+}
+)"},
+    {"store_shared_u32x2",
+     R"(__device__ __forceinline__ void store_shared_u32x2(u32 address, const u32 (&value)[2]) {
+    asm volatile("st.shared.v2.b32 [%0], {%1, %2};" ::"r"(address), "r"(value[0]), "r"(value[1])
+                 : "memory");
+}
+)",
+     R"(inline void store_shared_u32x2(u32 address, const u32 (&value)[2]) {
+    host_api->store_shared(address, value, 8);
 }
 )"},
     {"store_shared_u32x4",

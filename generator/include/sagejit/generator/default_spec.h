@@ -13,6 +13,8 @@ namespace sagejit {
 //   kBalanced  one scale for the rows a lane holds; P*V as above
 //   kFast      scales as above; P*V in fp16 accumulated in fp16 within a key tile, where the
 //              target's tensor cores do that at twice the rate, else in int8
+// The wgmma family (sm_90a) has one answer to all: scales as for kBalanced, P*V in the type of the
+// inputs, accumulated in fp32.
 enum class Quality { kAccurate, kBalanced, kFast };
 
 // JSON-like spelling: "accurate", "balanced", "fast".

@@ -55,6 +55,15 @@ struct Plan {
     // Q's fragments stay in registers, or are read from shared memory for every key tile.
     bool query_in_shared = false;
 
+    // The wgmma family only. Warpgroups share key tiles, 64 queries each; every warp takes 16.
+    int groups = 0;
+    int panel_bytes = 0;       // width of a swizzled panel of Q and K
+    int value_panels = 0;      // panels of 64 channels of V
+    bool sums_by_mma = false;  // row sums come from columns of ones behind V
+    int output_columns = 0;    // value channels, then those columns
+    int barrier_offset = 0;    // mbarriers, bytes from the start of shared memory
+    int mean_samples = 0;      // keys whose mean is subtracted; 0: all
+
     // Shared memory of the attention kernel: `stages` copies of the regions, then Q's tile where
     // it is kept there.
     std::vector<SharedRegion> stage_regions;  // k, v, meta
@@ -68,6 +77,9 @@ struct Plan {
     int q_scales_per_tile = 0;
     int k_scales_per_tile = 0;
     int k_meta_words = 0;
+    int k_tile_bytes = 0;            // from one tile of quantized keys to the next
+    int k_meta_bytes = 0;            // from one tile's scales to the next's
+    bool query_in_prologue = false;  // Q is quantized inside the attention kernel
 
     // Quantizer and statistics kernels.
     int quant_threads = 0;
@@ -83,6 +95,13 @@ struct Plan {
 // the field, the limit and the nearest legal value when the target cannot hold what was asked,
 // and Error(kInvalidConfig) for an invalid spec.
 Plan make_plan(const Spec& spec, const Target& target);
+
+// Whether a target can hold a spec at all. Throws Error(kInvalidConfig) for an invalid spec.
+bool supports(const Target& target, const Spec& spec);
+
+// The target a spec gets on a device of compute capability major.minor: the best that supports it.
+// Throws Error(kUnsupportedTarget) when no target runs there.
+const Target& best_target(const Spec& spec, int major, int minor);
 
 // Every legal plan for a spec on a target (tiles, stages), the default first.
 std::vector<Plan> candidates(const Spec& spec, const Target& target);

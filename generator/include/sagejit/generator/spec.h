@@ -20,7 +20,8 @@ enum class CausalMode { kNone, kTopLeft, kBottomRight };
 //            rows; K rows with equal (row mod 8) / 2 inside tile_k (SageAttention2, 2411.10958)
 enum class Granularity { kTensor, kToken, kBlock, kWarp, kThread };
 // Operand type of the product of probabilities and values.
-enum class PvType { kFp16, kInt8 };
+// kBf16 takes V from the caller as it is, so it goes with bf16 inputs only.
+enum class PvType { kFp16, kBf16, kInt8 };
 // How P*V accumulates. kFp32, kFp16: in the tensor core, over the whole row. kFp32PromoteFp16:
 // fp16 inside one key tile, fp32 across tiles. kFp32PromoteInt32: the only one for int8.
 enum class PvAccum { kFp32, kFp16, kFp32PromoteFp16, kFp32PromoteInt32 };
@@ -52,7 +53,7 @@ struct Spec {
     bool lse = false;                   // also write lse [batch, heads_q, len_q] fp32
     std::optional<int> tile_q;          // query tokens per CTA
     std::optional<int> tile_k;          // key tokens per main-loop step
-    std::optional<int> warp_q;          // query tokens per warp: 16 or 32
+    std::optional<int> warp_q;          // query tokens per warp: 16 or 32 (wgmma: 16)
     std::optional<int> stages;          // key/value tiles in flight: 2..4
     std::optional<std::string> target;  // "sm_89"; the command line may override it
 

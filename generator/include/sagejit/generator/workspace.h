@@ -25,7 +25,7 @@ struct WorkspaceRegion {
 // (templates/common/call.cuh), which gives their shapes.
 struct Workspace {
     WorkspaceRegion q_int8, q_scale, q_shift, q_amax;
-    WorkspaceRegion k_int8, k_meta, k_sum, k_amax;
+    WorkspaceRegion k_int8, k_meta, k_mean, k_sum, k_amax;
     WorkspaceRegion v_work, v_scale, v_first_bad, v_amax, v_chunk_bad;
     size_t bytes = 0;
     int q_tiles = 0, k_tiles = 0, chunks = 0, chunk_tokens = 0;
@@ -41,6 +41,7 @@ struct LaunchStep {
     int64_t ctas = 0;
     int threads = 0;
     int shared_bytes = 0;
+    bool may_overlap = false;  // starts while the step before still runs, and waits for it itself
 };
 
 // A short list of launches without memory of its own: launching allocates nothing.

@@ -1,0 +1,252 @@
+// Plans of the wgmma family (Hopper). Warpgroups of 64 queries walk the same key tiles; one more
+// warp issues the copies (docs/explanation/hopper.md).
+#include <algorithm>
+#include <array>
+
+#include "plan_families.h"
+
+namespace sagejit {
+namespace {
+
+constexpr int kGroupRows = 64;
+constexpr int kWarpRows = 16;
+constexpr int kWarpsPerGroup = 4;
+constexpr int kWarpLanes = 32;
+constexpr int kCopyWarps = 4;    // a warpgroup, so that it can give registers away
+constexpr int kQkStep = 32;      // channels of one int8 wgmma
+constexpr int kValuePanel = 64;  // channels: 128 bytes of 16-bit values, the widest swizzle
+constexpr int kValuePanelBytes = 128;
+constexpr int kSumColumns = 8;         // the narrowest wgmma
+constexpr int kMaxSumChannels = 192;   // past it the sums' columns leave no registers
+constexpr int kStageAlignment = 1024;  // bytes: the period of the 128-byte swizzle
+constexpr int kSignalBytes = 32;       // of a stage: four mbarriers
+constexpr int kLineBytes = 128;
+constexpr int kMeanSamples = 64;
+constexpr int kQuantThreads = 256;
+constexpr float kRescaleThreshold = 8.0f;  // as for mma.sync: P in 16 bits reaches 256
+
+struct Tiling {
+    int groups, tile_k, stages;
+};
+
+// The widest swizzle whose panels divide a row of `bytes`.
+int panel_width(int bytes) {
+    for (const int width : {128, 64}) {
+        if (bytes % width == 0) return width;
+    }
+    return 32;
+}
+
+SharedRegion plain_region(std::string name, int rows, int row_bytes) {
+    SharedRegion region;
+    region.name = std::move(name);
+    region.rows = rows;
+    region.row_bytes = row_bytes;
+    region.bytes = rows * row_bytes;
+    return region;
+}
+
+// Rows of one panel, swizzled as the matrix descriptor of that width says.
+SharedRegion panel_region(std::string name, int rows, int panels, int width) {
+    SharedRegion region = plain_region(std::move(name), rows * panels, width);
+    region.swizzle_chunks = width / 16;
+    region.swizzle_rows = 128 / width;
+    return region;
+}
+
+Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
+    Plan plan;
+    plan.spec = spec;
+    plan.spec.tile_q = shape.groups * kGroupRows;
+    plan.spec.tile_k = shape.tile_k;
+    plan.spec.stages = shape.stages;
+    plan.spec.target = std::string(target.name);
+    plan.target = target;
+    plan.tile_q = *plan.spec.tile_q;
+    plan.tile_k = shape.tile_k;
+    plan.warp_q = kWarpRows;
+    plan.groups = shape.groups;
+    plan.warps = shape.groups * kWarpsPerGroup;
+    plan.threads = (plan.warps + kCopyWarps) * kWarpLanes;
+    plan.stages = shape.stages;
+    plan.m_tiles = 1;
+    plan.ctas_per_sm = 1;
+    plan.head_dim_padded = round_up(spec.head_dim, kQkStep);
+    plan.head_dim_v_padded = spec.head_dim_v;
+    plan.v_path = VPath::kDirect;
+    plan.rescale_threshold = kRescaleThreshold;
+    plan.score_bias_folded = true;
+    plan.query_in_shared = true;
+    plan.query_in_prologue = true;
+
+    plan.panel_bytes = panel_width(plan.head_dim_padded);
+    plan.value_panels = round_up(spec.head_dim_v, kValuePanel) / kValuePanel;
+    plan.sums_by_mma = spec.head_dim_v % kValuePanel == 0 && spec.head_dim_v <= kMaxSumChannels;
+    plan.output_columns = spec.head_dim_v + (plan.sums_by_mma ? kSumColumns : 0);
+    plan.mean_samples = spec.smooth_k ? kMeanSamples : 0;
+
+    plan.q_scales_per_tile = 8 * plan.warps;
+    plan.k_scales_per_tile = 4;
+    plan.k_meta_words = 8;
+    // Whole cache lines, so that no copy of a line takes two requests.
+    plan.k_tile_bytes =
+        round_up(plan.tile_k * plan.head_dim_padded + 4 * plan.k_meta_words, kLineBytes);
+    plan.k_meta_bytes = plan.k_tile_bytes;
+
+    // A tile of keys and its scales arrive as one copy, so the scales follow the keys at once.
+    plan.stage_regions.push_back(
+        panel_region("k", plan.tile_k, plan.head_dim_padded / plan.panel_bytes, plan.panel_bytes));
+    plan.stage_regions.push_back(plain_region("meta", 1, 4 * plan.k_meta_words));
+    plan.stage_regions.push_back(
+        panel_region("v", plan.tile_k, plan.value_panels, kValuePanelBytes));
+    if (plan.sums_by_mma) {
+        plan.stage_regions.push_back(panel_region("ones", plan.tile_k, 1, kValuePanelBytes));
+    }
+    for (SharedRegion& region : plan.stage_regions) {
+        if (region.name == "v") plan.stage_bytes = round_up(plan.stage_bytes, kStageAlignment);
+        region.offset = plan.stage_bytes;
+        plan.stage_bytes += region.bytes;
+    }
+    plan.stage_bytes = round_up(plan.stage_bytes, kStageAlignment);
+    const int query_offset = plan.stages * plan.stage_bytes;
+    plan.barrier_offset = query_offset + plan.tile_q * plan.head_dim_padded;
+    // A word per group of query rows; with a mask, two more a row for its repair.
+    const int repair_words = spec.causal == CausalMode::kNone ? 0 : 2 * plan.tile_q;
+    const int scratch = 4 * (plan.q_scales_per_tile + repair_words);
+    plan.shared_bytes = plan.barrier_offset + kSignalBytes * plan.stages + scratch;
+
+    // S, P twice over, O; then addresses, row state, descriptors.
+    constexpr int kOverhead = 28;
+    plan.register_estimate =
+        plan.tile_k / 2 + plan.tile_k / 4 + plan.output_columns / 2 + kOverhead;
+
+    plan.quant_threads = kQuantThreads;
+    plan.quant_lanes = power_of_two_at_least(plan.head_dim_padded / 8);
+    plan.quant_lanes_v = power_of_two_at_least(plan.value_panels * kValuePanel / 8);
+    const int groups = std::max(plan.tile_q, plan.tile_k) + 1;
+    const int sample_rows = kQuantThreads / plan.quant_lanes;
+    plan.quant_shared_bytes = round_up(
+        std::max(4 * (plan.head_dim_padded + groups), 4 * (sample_rows + 1) * plan.head_dim_padded),
+        128);
+    return plan;
+}
+
+int registers_of(const Plan& plan) {
+    // The copying warpgroup gives what it does not need to the others.
+    return plan.groups == 4 ? 112 : plan.groups == 3 ? 160 : 240;
+}
+
+bool fits(const Plan& plan) {
+    return plan.shared_bytes <= plan.target.shared_per_cta &&
+           plan.register_estimate <= registers_of(plan);
+}
+
+// Measured on an H200, best first (docs/benchmarks/hopper-log.md).
+std::vector<Tiling> shapes_for(const Spec& spec) {
+    const int widest = std::max(round_up(spec.head_dim, kQkStep), spec.head_dim_v);
+    std::vector<Tiling> shapes;
+    if (widest <= 64)
+        shapes = {{3, 96, 4}, {3, 112, 4}, {3, 128, 4}, {4, 80, 4}, {2, 176, 3}};
+    else if (widest <= 96)
+        shapes = {{3, 96, 4}, {3, 112, 3}, {3, 80, 4}, {2, 160, 2}};
+    else if (widest <= 128)
+        shapes = {{3, 80, 4}, {3, 64, 4}, {2, 128, 3}, {2, 144, 2}, {2, 96, 4}};
+    else if (widest <= 192)
+        shapes = {{2, 112, 2}, {2, 96, 2}, {2, 80, 3}, {2, 64, 3}};
+    else
+        shapes = {{2, 80, 2}, {2, 96, 2}, {2, 64, 2}, {2, 48, 2}};
+    return shapes;
+}
+
+std::vector<Plan> enumerate(const Spec& spec, const Target& target) {
+    std::vector<Tiling> shapes = shapes_for(spec);
+    // Then whatever is asked for, and what is left.
+    const std::vector<int> groups =
+        spec.tile_q ? std::vector{*spec.tile_q / kGroupRows} : std::vector{3, 2};
+    const std::vector<int> tiles =
+        spec.tile_k ? std::vector{*spec.tile_k} : std::vector{128, 112, 96, 80, 64, 48, 32};
+    for (const int group_count : groups) {
+        for (const int tile_k : tiles) {
+            for (const int stages : {4, 3, 2}) shapes.push_back({group_count, tile_k, stages});
+        }
+    }
+    std::vector<Plan> plans;
+    for (const Tiling& shape : shapes) {
+        if (spec.tile_q && *spec.tile_q != shape.groups * kGroupRows) continue;
+        if (spec.tile_k && *spec.tile_k != shape.tile_k) continue;
+        if (spec.stages && *spec.stages != shape.stages) continue;
+        Plan plan = build(spec, target, shape);
+        const bool known = std::any_of(plans.begin(), plans.end(),
+                                       [&](const Plan& other) { return other.spec == plan.spec; });
+        if (!known) plans.push_back(std::move(plan));
+    }
+    return plans;
+}
+
+struct Refusal {
+    std::string message, where, fix;
+};
+
+// What no tile can change.
+std::vector<Refusal> refusals(const Spec& spec) {
+    std::vector<Refusal> found;
+    const std::string elsewhere = "use target sm_90, which has it";
+    if (spec.granularity == Granularity::kToken || spec.granularity == Granularity::kTensor) {
+        found.push_back({"granularity " + std::string(to_string(spec.granularity)) +
+                             " is not for target sm_90a, which takes thread, warp or block",
+                         "/qk/granularity", elsewhere});
+    }
+    if (spec.pv_type == PvType::kInt8 || spec.pv_accum != PvAccum::kFp32) {
+        found.push_back({"P*V in " + std::string(to_string(spec.pv_type)) + " accumulated in " +
+                             std::string(to_string(spec.pv_accum)) +
+                             " is not for target sm_90a, which takes fp16 or bf16 in fp32",
+                         "/pv", elsewhere});
+    } else if ((spec.pv_type == PvType::kBf16) != (spec.dtype == DataType::kBf16)) {
+        found.push_back({"target sm_90a takes V as it is: P*V in bf16 for bf16 inputs", "/pv/type",
+                         "use \"bf16\", or target sm_90"});
+    }
+    if (spec.warp_q && *spec.warp_q != kWarpRows) {
+        found.push_back(
+            {"a warp of target sm_90a takes 16 query tokens, not " + std::to_string(*spec.warp_q),
+             "/tile/warp_q", "nearest legal value: 16"});
+    }
+    if (spec.tile_q && *spec.tile_q % kGroupRows != 0) {
+        found.push_back(
+            {"target sm_90a takes tile_q in multiples of 64, not " + std::to_string(*spec.tile_q),
+             "/tile/tile_q", "nearest legal value: 64"});
+    }
+    return found;
+}
+
+}  // namespace
+
+std::vector<Plan> wgmma_candidates(const Spec& spec, const Target& target) {
+    if (!refusals(spec).empty()) return {};
+    std::vector<Plan> plans = enumerate(spec, target);
+    std::erase_if(plans, [](const Plan& plan) { return !fits(plan); });
+    return plans;
+}
+
+void refuse_wgmma(const Spec& spec, const Target& target) {
+    const std::vector<Refusal> found = refusals(spec);
+    if (!found.empty()) {
+        const Refusal& first = found.front();
+        throw Error(ErrorCode::kUnsupportedTarget, first.message, first.where, first.fix);
+    }
+    Spec free_tile = spec;
+    free_tile.tile_q = free_tile.tile_k = free_tile.stages = std::nullopt;
+    const Plan nearest = make_plan(free_tile, target);
+    const Plan wanted = enumerate(spec, target).front();
+    throw Error(ErrorCode::kUnsupportedTarget,
+                "tile_q " + std::to_string(wanted.tile_q) + " with tile_k " +
+                    std::to_string(wanted.tile_k) + " and " + std::to_string(wanted.stages) +
+                    " stages needs about " + std::to_string(wanted.register_estimate) + " of " +
+                    std::to_string(registers_of(wanted)) + " registers a thread and " +
+                    std::to_string(wanted.shared_bytes) + " of " +
+                    std::to_string(target.shared_per_cta) + " bytes of shared memory",
+                "/tile",
+                "this spec's default is tile_q " + std::to_string(nearest.tile_q) + ", tile_k " +
+                    std::to_string(nearest.tile_k) + ", stages " + std::to_string(nearest.stages));
+}
+
+}  // namespace sagejit

@@ -1,0 +1,17 @@
+// What the source can derive for itself must agree with the plan.
+static_assert(plan::warps * plan::warp_q == plan::tile_q, "warps cover the query tile");
+static_assert(plan::warp_q == 16 && plan::tile_q % 64 == 0, "warpgroups of 64 queries");
+static_assert(plan::threads == plan::warps * 32 + 128, "one more warpgroup copies");
+static_assert(plan::tile_k % 16 == 0 && plan::tile_k <= 256, "wgmma takes such a tile");
+static_assert(plan::output_columns % 8 == 0 && plan::output_columns <= 256, "and such an output");
+static_assert(plan::head_dim_padded % plan::panel_bytes == 0, "whole panels");
+static_assert(plan::value_panels * 64 >= plan::head_dim_v, "panels cover the values");
+static_assert(plan::k_tile_bytes >= plan::tile_k * plan::head_dim_padded + 4 * plan::k_meta_words,
+              "scales behind the keys");
+static_assert(plan::meta_offset == plan::k_offset + plan::tile_k * plan::head_dim_padded, "");
+static_assert(plan::k_meta_bytes == plan::k_tile_bytes, "");
+static_assert(plan::stage_bytes % 1024 == 0 && plan::v_offset % 1024 == 0, "swizzle periods");
+static_assert(plan::query_offset == plan::stages * plan::stage_bytes, "Q follows the stages");
+static_assert(plan::shared_bytes > plan::barrier_offset, "barriers come last");
+static_assert(plan::quant_lanes * 8 >= plan::head_dim_padded && plan::quant_lanes <= 32, "");
+static_assert(plan::mean_samples >= 0 && plan::ones_offset % 1024 == 0, "");

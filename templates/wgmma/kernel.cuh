@@ -1,0 +1,79 @@
+// Attention: one CTA computes tile_q queries of one head, 64 a warpgroup.
+
+// Queries of one head fastest; or heads of one chunk fastest, longest rows first, so that the last
+// CTAs are the short ones and the heads at work at a time fit the L2 cache.
+__device__ __forceinline__ TilePosition locate_tile(const Call& call) {
+    TilePosition position;
+    const u32 heads = static_cast<u32>(call.batch) * call.heads_q;
+    const u32 chunk = cta_index() / (static_cast<u32>(call.head_chunk) * call.q_tiles);
+    const u32 first_head = chunk * call.head_chunk;
+    const u32 left = heads - first_head;
+    const u32 chunk_heads = left < static_cast<u32>(call.head_chunk) ? left : call.head_chunk;
+    const u32 index = cta_index() - first_head * call.q_tiles;
+    position.q_row = static_cast<i32>(first_head + index % chunk_heads);
+    position.q_tile = tile_in_order(static_cast<i32>(index / chunk_heads), call.q_tiles);
+    position.batch = position.q_row / call.heads_q;
+    position.head_q = position.q_row % call.heads_q;
+    position.head_kv = position.head_q / call.group_size;
+    position.kv_row = position.batch * call.heads_kv + position.head_kv;
+    position.first_query = position.q_tile * plan::tile_q;
+    return position;
+}
+
+// Key tiles that the queries first .. first + count - 1 see.
+__device__ __forceinline__ i32 tiles_of(const Call& call, i32 first, i32 count) {
+    if (first >= call.len_q) return 0;
+    const i32 last = first + count < call.len_q ? first + count - 1 : call.len_q - 1;
+    return divide_up(row_limit(call, last), plan::tile_k);
+}
+
+__device__ __forceinline__ void prepare_barriers(const Call& call, u32 shared) {
+    if (thread_index() != 0) return;
+    for (i32 stage = 0; stage < plan::stages; ++stage) {
+        mbarrier_init(barrier_of(shared, Signal::kKeysArrived, stage), 1);
+        mbarrier_init(barrier_of(shared, Signal::kValuesArrived, stage), 1);
+        mbarrier_init(barrier_of(shared, Signal::kKeysRead, stage), plan::warps);
+        mbarrier_init(barrier_of(shared, Signal::kValuesRead, stage), plan::warps);
+    }
+    mbarrier_init_fence();
+    if (call.v_packed == 0 && call.len_k > 0) prefetch_tensor_map(&call.v_map);
+}
+
+extern "C" __global__ void __launch_bounds__(plan::threads, plan::ctas_per_sm)
+    attention(const __grid_constant__ Call call) {
+    const u32 shared = shared_base_swizzled();
+    const TilePosition position = locate_tile(call);
+    const i32 all_tiles = tiles_of(call, position.first_query, plan::tile_q);
+    prepare_barriers(call, shared);
+    write_ones(shared);
+    if (warp_index() >= plan::warps) {
+        set_max_registers_down<kCopyRegisters>();
+        join_quantize_query();
+        grid_dependency_wait();
+        if (warp_index() == plan::warps) copy_tiles(call, position, shared, all_tiles);
+        return;
+    }
+    set_max_registers_up<kComputeRegisters>();
+
+    Walk walk;
+    walk.shared = shared;
+    walk.query_factor = quantize_query(call, position, shared);
+    walk.query =
+        at_address(kInt8Descriptor, shared + plan::query_offset +
+                                        group_index() * kGroupRows * plan::head_dim_padded);
+    grid_dependency_wait();
+
+    const i32 group_query = position.first_query + static_cast<i32>(group_index() * kGroupRows);
+    const i32 tiles = tiles_of(call, group_query, kGroupRows);
+    walk.unmasked = row_limit(call, group_query) / plan::tile_k;
+    Output output;
+    Carried carried;
+    carried.first_bad_key = kNoBadKey;
+    carried.arrived = false;
+    clear_rows(carried.rows, output);
+    if (tiles > 0) walk_keys(call, position, walk, tiles, carried, output);
+    skip_tiles(shared, tiles, all_tiles);
+    const bool repair =
+        write_output(call, position, walk, carried.rows, output, carried.first_bad_key);
+    if (vote_any(repair)) repair_output(call, position, shared);
+}

@@ -1,0 +1,92 @@
+// Online softmax in base 2. The maximum of a lane's scores is taken among integers; only when a row
+// outgrew its reference by more than the threshold does the warp take the branch that shuffles,
+// moves the reference and has sums rescaled. So the common step has no shuffle and no rescale.
+
+__device__ __forceinline__ void move_reference(RowState& rows, const f32 (&lane_top)[2]) {
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+        f32 top = max_f32(lane_top[h], shuffle_xor_f32(lane_top[h], 1));
+        top = max_f32(top, shuffle_xor_f32(top, 2));
+        const f32 offset = min_f32(rows.offset[h], -top);
+        rows.shrink[h] = exp2_approx(offset - rows.offset[h]);
+        rows.offset[h] = offset;
+        shrink_sum(rows, h);
+    }
+}
+
+__device__ __forceinline__ void update_reference(const Scores& scores, f32 factor, RowState& rows) {
+    constexpr int kHalf = kScoreRegisters / 2;
+    i32 top[2][2];
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+#pragma unroll
+        for (int chain = 0; chain < 2; ++chain) {
+            top[h][chain] = scores[chain * kHalf + 2 * h];
+#pragma unroll
+            for (int i = chain * kHalf + 2 * h; i < (chain + 1) * kHalf; i += 4) {
+                top[h][chain] = max3_s32(top[h][chain], scores[i], scores[i + 1]);
+            }
+        }
+    }
+    f32 lane_top[2];
+    bool outgrown = false;
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+        const i32 larger = top[h][0] > top[h][1] ? top[h][0] : top[h][1];
+        lane_top[h] = fma_rn(bits_to_f32(larger), factor, -kScoreBias * factor);
+        outgrown |= lane_top[h] + rows.offset[h] > plan::rescale_threshold;
+    }
+    rows.moved = vote_any(outgrown);
+    if (rows.moved) move_reference(rows, lane_top);
+}
+
+// Packs the probabilities of a tile and clears its scores for the next one: moves that hide among
+// the exponentials.
+__device__ __forceinline__ void exponentiate(Probabilities& p, Scores& scores, f32 factor,
+                                             RowState& rows) {
+    // The bias comes off in the multiply-add. That rounds the exponent by at most 0.75 of one
+    // integer step of the scores, alike for all keys of a tile.
+    const f32 offset[2] = {fma_rn(-kScoreBias, factor, rows.offset[0]),
+                           fma_rn(-kScoreBias, factor, rows.offset[1])};
+#pragma unroll
+    for (int step = 0; step < kKeySteps; ++step) {
+#pragma unroll
+        for (int h = 0; h < 2; ++h) {
+            f32 value[4];
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+                i32& score = scores[8 * step + 4 * (i / 2) + 2 * h + i % 2];
+                value[i] = exp2_in_order(fma_rn(bits_to_f32(score), factor, offset[h]));
+            }
+            add_to_sum(rows, h, value);
+            p[step][h] = probability_pair(value[0], value[1]);
+            p[step][2 + h] = probability_pair(value[2], value[3]);
+        }
+        if (step == 0) continue;
+#pragma unroll
+        for (int i = 8 * step - 8; i < 8 * step; ++i) scores[i] = move_in_order(kScoreBiasBits);
+    }
+#pragma unroll
+    for (int i = kScoreRegisters - 8; i < kScoreRegisters; ++i) {
+        scores[i] = move_in_order(kScoreBiasBits);
+    }
+}
+
+__device__ __forceinline__ void rescale(Output& output, RowState& rows) {
+#pragma unroll
+    for (int i = 0; i < kOutputRegisters; ++i) output[i] *= rows.shrink[i / 2 % 2];
+}
+
+// Scores of keys at or past a row's limit become -inf: ragged tails and causal masks alike.
+__device__ __forceinline__ void mask_scores(Scores& scores, const Call& call,
+                                            const TilePosition& position, i32 first_key) {
+    const i32 lane_key = first_key + 2 * static_cast<i32>(lane_index() % 4);
+    const i32 limits[2] = {row_limit(call, query_of(position, 0)) - lane_key,
+                           row_limit(call, query_of(position, 1)) - lane_key};
+#pragma unroll
+    for (int i = 0; i < kScoreRegisters; ++i) {
+        if (i / 4 * 8 + i % 2 >= limits[i / 2 % 2]) {
+            scores[i] = static_cast<i32>(kInfinityBits | 0x80000000u);
+        }
+    }
+}
