@@ -93,14 +93,14 @@ struct RowResult {
     double lse_log2 = 0;  // of the quantized scores, base 2
 };
 
-// Turns base-2 scores into fp16 probabilities.
-RowResult round_to_fp16(std::span<double> scores) {
+// Turns base-2 scores into probabilities of that type.
+RowResult round_to_type(std::span<double> scores, DataType type) {
     const double row_max = *std::max_element(scores.begin(), scores.end());
     RowResult row;
     for (double& score : scores) {
         const double p = std::exp2(score - row_max);
         row.divisor += p;
-        score = round_to_half(p, DataType::kFp16);
+        score = round_to_half(p, type);
     }
     row.lse_log2 = row_max + std::log2(row.divisor);
     return row;
@@ -144,6 +144,22 @@ std::vector<double> channel_means(const AttentionProblem& problem) {
     return means;
 }
 
+std::vector<double> sample_means(const AttentionProblem& problem, int64_t samples) {
+    const int64_t len = problem.shape.len_k, dim = problem.head_dim;
+    std::vector<double> means(static_cast<size_t>(problem.kv_matrices() * dim), 0.0);
+    samples = std::min(samples, len);
+    for (int64_t matrix = 0; matrix < problem.kv_matrices(); ++matrix) {
+        double* mean = means.data() + matrix * dim;
+        const std::span<const double> k = matrix_of(problem.k, matrix, len, dim);
+        for (int64_t sample = 0; sample < samples; ++sample) {
+            const double* row = k.data() + (2 * sample + 1) * len / (2 * samples) * dim;
+            for (int64_t d = 0; d < dim; ++d)
+                if (std::isfinite(row[d])) mean[d] += row[d] / static_cast<double>(samples);
+        }
+    }
+    return means;
+}
+
 QuantizedOperands quantize_operands(const Plan& plan, const AttentionProblem& problem,
                                     QuantizerArithmetic arithmetic,
                                     std::span<const double> k_mean) {
@@ -155,7 +171,8 @@ QuantizedOperands quantize_operands(const Plan& plan, const AttentionProblem& pr
     if (!plan.spec.smooth_k)
         operands.k_mean.assign(static_cast<size_t>(kv_matrices * dim), 0.0);
     else if (k_mean.empty())
-        operands.k_mean = channel_means(problem);
+        operands.k_mean = plan.mean_samples > 0 ? sample_means(problem, plan.mean_samples)
+                                                : channel_means(problem);
     else
         operands.k_mean.assign(k_mean.begin(), k_mean.end());
     if (operands.k_mean.size() != static_cast<size_t>(kv_matrices * dim))
@@ -215,9 +232,11 @@ AttentionResult quantized_attention(const Plan& plan, const AttentionProblem& pr
             const std::span<double> scores = block.row(i);
             for (size_t j = 0; j < scores.size(); ++j)
                 scores[j] *= rows_q.scale[row] * rows_k.scale[j];
-            const RowResult done = plan.spec.pv_type == PvType::kInt8
-                                       ? round_to_int8(scores, plan.tile_k)
-                                       : round_to_fp16(scores);
+            const RowResult done =
+                plan.spec.pv_type == PvType::kInt8
+                    ? round_to_int8(scores, plan.tile_k)
+                    : round_to_type(scores, plan.spec.pv_type == PvType::kBf16 ? DataType::kBf16
+                                                                               : DataType::kFp16);
             const bool bad = rows_q.bad[row] || k_first_bad < block.visible[i];
             divisors[i] = bad ? kNan : done.divisor;
             double shift = 0;

@@ -29,8 +29,13 @@ struct QuantizedOperands {
 // [batch, heads_kv, head_dim].
 std::vector<double> channel_means(const AttentionProblem& problem);
 
+// The mean of that many rows (all, where there are fewer), those in the middle of equal parts of
+// the keys; a value that is not finite counts as 0. [batch, heads_kv, head_dim].
+std::vector<double> sample_means(const AttentionProblem& problem, int64_t samples);
+
 // Quantizes as the plan says: granularity, tiles, smoothing, path of V. k_mean: what to subtract,
-// [batch, heads_kv, head_dim]; empty for channel_means, rounded to the arithmetic. Ignored without
+// [batch, heads_kv, head_dim]; empty for channel_means, or
+// sample_means where the plan takes a sample, rounded to the arithmetic. Ignored without
 // smoothing. Throws Error(kInvalidArgument) where plan and problem do not fit.
 QuantizedOperands quantize_operands(const Plan& plan, const AttentionProblem& problem,
                                     QuantizerArithmetic arithmetic = QuantizerArithmetic::kFp64,
@@ -38,12 +43,12 @@ QuantizedOperands quantize_operands(const Plan& plan, const AttentionProblem& pr
 
 // Attention on quantized operands, with the plan's mask and type of P.
 //
-// P in fp16: p = exp(s - row maximum), rounded to fp16 for the product with V, unrounded for the
-// row sum. P in int8: p relative to the maximum of the tiles of tile_k keys so far, rounded to
-// multiples of 1/255, both for the product and for the row sum that divides it; lse from unrounded
-// p. All variants of pv_accum give the same: accumulators do not round here.
-// A row is NaN when its q, or a k it sees, is not finite; with V in int8 a channel of a row is NaN
-// when a v it sees there is not finite. round_output: round o to the plan's output_dtype.
+// P in fp16 or bf16: p = exp(s - row maximum), rounded to that type for the product with V,
+// unrounded for the row sum. P in int8: p relative to the maximum of the tiles of tile_k keys so
+// far, rounded to multiples of 1/255, both for the product and for the row sum that divides it; lse
+// from unrounded p. All variants of pv_accum give the same: accumulators do not round here. A row
+// is NaN when its q, or a k it sees, is not finite; with V in int8 a channel of a row is NaN when a
+// v it sees there is not finite. round_output: round o to the plan's output_dtype.
 AttentionResult quantized_attention(const Plan& plan, const AttentionProblem& problem,
                                     const QuantizedOperands& operands, bool round_output = false);
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "driver.h"
 #include "memory_location.h"
 #include "sagejit/registry.h"
 #include "stream_memory.h"
@@ -55,8 +56,13 @@ Device device_of_tensors(const Arguments& call) {
     return device ? *device : Device::best();
 }
 
-const Target& target_on(const Device& device) {
-    return device.is_host() ? find_target(kDefaultTarget) : device.target();
+// The target whose kernels serve a quality best: on Hopper wgmma's, but for the scales per token
+// that the most accurate ones have.
+const Target& target_on(const Device& device, Quality quality) {
+    if (device.is_host()) return find_target(kDefaultTarget);
+    if (quality == Quality::kAccurate) return device.target();
+    const GpuInfo& gpu = gpu_info(device.ordinal());
+    return *targets_for_device(gpu.major, gpu.minor).front();
 }
 
 Choice choose(const TensorRef& q, const TensorRef& k, const TensorRef& v, const TensorRef& out,
@@ -73,7 +79,7 @@ Choice choose(const TensorRef& q, const TensorRef& k, const TensorRef& v, const 
     request.quality = options.quality;
     call.logit_scale = options.logit_scale.value_or(default_logit_scale(request.head_dim));
     const Device device = options.device ? *options.device : device_of_tensors(call);
-    return {call, device, default_spec(request, target_on(device))};
+    return {call, device, default_spec(request, target_on(device, options.quality))};
 }
 
 }  // namespace

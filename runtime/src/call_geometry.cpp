@@ -2,6 +2,7 @@
 
 #include "arguments.h"
 #include "launch.h"
+#include "value_map.h"
 
 namespace sagejit {
 namespace {
@@ -32,7 +33,16 @@ void CallGeometry::work_out(const Plan& plan, const Arguments& arguments) {
     steps_ = launch_steps(plan, shape_, workspace_);
     call_ = make_call_sizes(arguments, shape_, workspace_);
     arguments_ = arguments;
+    mapped_values_.reset();
     known_ = true;
+}
+
+void CallGeometry::map_values(const Plan& plan, const Arguments& arguments,
+                              const Executor& executor) {
+    if (mapped_values_ == arguments.v.data) return;
+    mapped_values_.reset();
+    add_value_map(plan, arguments, executor, call_);
+    mapped_values_ = arguments.v.data;
 }
 
 }  // namespace sagejit

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "call.h"
+#include "executor.h"
 #include "sagejit/generator/workspace.h"
 #include "sagejit/sagejit.h"
 
@@ -18,6 +19,8 @@ class CallGeometry {
     // Works it out. Throws Error(kInvalidArgument) for sizes, strides or types the plan cannot
     // take.
     void work_out(const Plan& plan, const Arguments& arguments);
+    // Has the argument block say how the kernel reads V (value_map.h); its addresses are set.
+    void map_values(const Plan& plan, const Arguments& arguments, const Executor& executor);
 
     const Shape& shape() const { return shape_; }
     const Workspace& workspace() const { return workspace_; }
@@ -32,6 +35,7 @@ class CallGeometry {
     Workspace workspace_;
     LaunchSteps steps_;
     abi::Call call_;
+    std::optional<const void*> mapped_values_;  // the V that call_ says how to read
 };
 
 // A kernel's most recent geometry. A launch borrows it; one that finds it borrowed, by a launch of

@@ -74,11 +74,17 @@ class CudaExecutor : public Executor {
         if (driver_lost_by_fork()) throw_driver_lost_by_fork();
         const ScopedContext scope(api_, context_);
         void* parameters[] = {const_cast<abi::Call*>(&call)};
+        CUlaunchAttribute overlap{};
+        overlap.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
+        overlap.value.programmaticStreamSerializationAllowed = 1;
         CUlaunchConfig config{};
         config.gridDimY = config.gridDimZ = config.blockDimY = config.blockDimZ = 1;
         config.hStream = static_cast<CUstream>(stream);
+        config.attrs = &overlap;
         const Entry* entry = entries_.data();
         for (const LaunchStep& step : steps) {
+            // Only with the step before of this very call: other kernels promise nothing.
+            config.numAttrs = step.may_overlap && &step != &steps.front() ? 1 : 0;
             config.gridDimX = static_cast<unsigned>(step.ctas);
             config.blockDimX = static_cast<unsigned>(step.threads);
             config.sharedMemBytes = static_cast<unsigned>(step.shared_bytes);

@@ -69,7 +69,9 @@ const Target& Device::target() const {
 
 const Target& Device::target_for(const Spec& spec) const {
     validate(spec);
-    return target();  // no GPU has kernels made for it alone yet
+    if (is_host()) return target();
+    const GpuInfo& gpu = gpu_info(ordinal_);
+    return best_target(spec, gpu.major, gpu.minor);
 }
 
 }  // namespace sagejit

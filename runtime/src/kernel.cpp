@@ -89,6 +89,7 @@ void Kernel::launch_from(bool attention_only, const Arguments& arguments, void* 
     const std::span<const LaunchStep> steps(geometry.steps());
     if (steps.empty()) return;
     set_call_values(geometry.call(), arguments, layout, workspace);
+    geometry.map_values(state.plan, arguments, *state.executor);
     state.executor->run(attention_only ? steps.last(1) : steps, geometry.call(), stream);
 }
 

@@ -75,6 +75,7 @@ void set_call_values(abi::Call& call, const Arguments& arguments, const Workspac
     place(call.q_amax, layout.q_amax);
     place(call.k_int8, layout.k_int8);
     place(call.k_meta, layout.k_meta);
+    place(call.k_mean, layout.k_mean);
     place(call.k_sum, layout.k_sum);
     place(call.k_amax, layout.k_amax);
     place(call.v_work, layout.v_work);

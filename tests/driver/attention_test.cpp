@@ -73,7 +73,7 @@ TEST_CASE("each GPU gets its own kernel", "[driver][gpu]") {
         check_output(t);
         const Kernel kernel = prepare_attention(t.q, t.k, t.v, t.out);
         CHECK(kernel.device().ordinal() == ordinal);
-        CHECK(kernel.plan().target == Device::cuda(ordinal).target());
+        CHECK(kernel.plan().target == Device::cuda(ordinal).target_for(kernel.plan().spec));
     }
 }
 

@@ -121,7 +121,7 @@ TEST_CASE("a kernel of a bundle is launched without NVRTC and without a cache", 
 TEST_CASE("a kernel of a bundle computes what the compiled one does", "[driver][gpu]") {
     need_gpus(1);
     const Device gpu = Device::cuda(0);
-    const std::string target(gpu.target().name);
+    const std::string target(gpu.target_for(small_spec()).name);
     const std::vector<uint8_t> bytes = bundle_bytes(small_spec(), {target});
     PrepareOptions compiling;
     compiling.use_tuning = false;

@@ -2,6 +2,7 @@
 #include "launch.h"
 
 #include <catch2/catch.hpp>
+#include <cstddef>
 #include <cstring>
 #include <string>
 #include <thread>
@@ -35,11 +36,14 @@ bool is_written(const DeviceProblem& problem) {
 
 }  // namespace
 
-TEST_CASE("a launch hands the driver the steps of the plan", "[driver]") {
+namespace {
+
+// Launches once and checks what the driver was handed. encoded: tensor maps the call takes.
+void check_handed(const Spec& spec, unsigned encoded) {
     const stub::Controls* stub = stub_controls();
     REQUIRE(stub != nullptr);
     const Device gpu = Device::cuda(0);
-    const Kernel kernel = prepare(small_spec(), gpu);
+    const Kernel kernel = prepare(spec, gpu);
     const Shape shape = {2, 4, 2, 333, 555};
     const DeviceProblem problem(gpu, kernel.plan(), shape);
     const Stream stream(gpu);
@@ -49,7 +53,8 @@ TEST_CASE("a launch hands the driver the steps of the plan", "[driver]") {
     const LaunchSteps steps = launch_steps(kernel.plan(), shape);
     REQUIRE(stub->launches() == steps.size());
     const Workspace layout = make_workspace(kernel.plan(), shape);
-    const abi::Call call = make_call(problem.arguments(), shape, layout, problem.workspace());
+    abi::Call call = make_call(problem.arguments(), shape, layout, problem.workspace());
+    if (encoded > 0) call.head_chunk = 1;
     for (size_t i = 0; i < steps.size(); ++i) {
         stub::Launch launch;
         REQUIRE(stub->launch(i, &launch));
@@ -59,15 +64,68 @@ TEST_CASE("a launch hands the driver the steps of the plan", "[driver]") {
         CHECK(launch.grid[1] * launch.grid[2] == 1);
         CHECK(launch.block[0] == static_cast<unsigned>(steps[i].threads));
         CHECK(launch.shared_bytes == static_cast<unsigned>(steps[i].shared_bytes));
+        CHECK(launch.attributes == (steps[i].may_overlap ? 1 : 0));
         CHECK(launch.stream == stream.handle());
         CHECK_FALSE(launch.captured);
         REQUIRE(launch.parameter_bytes == sizeof call);
+        // What a map holds is the driver's affair.
+        constexpr size_t kMap = offsetof(abi::Call, v_map);
+        CHECK((std::memcmp(launch.parameter + kMap, &call.v_map, sizeof call.v_map) != 0) ==
+              (encoded > 0));
+        std::memcpy(&call.v_map, launch.parameter + kMap, sizeof call.v_map);
         CHECK(std::memcmp(launch.parameter, &call, sizeof call) == 0);
+        if (encoded > 0) call.v_map = {};
     }
+    CHECK(stub->calls("cuTensorMapEncodeTiled") == encoded);
     // Nothing but launches, and one question.
-    CHECK(stub->all_calls() == steps.size() + stub->calls("cuCtxGetCurrent") +
+    CHECK(stub->all_calls() == steps.size() + encoded + stub->calls("cuCtxGetCurrent") +
                                    stub->calls("cuCtxPushCurrent") +
                                    stub->calls("cuCtxPopCurrent"));
+    // The same tensors again need no other map.
+    problem.launch(kernel, stream.handle());
+    CHECK(stub->calls("cuTensorMapEncodeTiled") == encoded);
+}
+
+}  // namespace
+
+TEST_CASE("a launch hands the driver the steps of the plan", "[driver]") {
+    Spec spec = small_spec();
+    spec.target = "sm_90";
+    check_handed(spec, 0);
+}
+
+TEST_CASE("a wgmma launch hands the driver a map of V, and steps that overlap", "[driver]") {
+    Spec spec = small_spec();
+    spec.target = "sm_90a";
+    check_handed(spec, 1);
+}
+
+TEST_CASE("V that no map can describe is packed", "[driver]") {
+    const stub::Controls* stub = stub_controls();
+    REQUIRE(stub != nullptr);
+    const Device gpu = Device::cuda(0);
+    Spec spec = small_spec();
+    spec.target = "sm_90a";
+    const Kernel kernel = prepare(spec, gpu);
+    const DeviceProblem problem(gpu, kernel.plan(), {2, 4, 2, 333, 555});
+    const auto packed = [&](const Arguments& arguments) {
+        stub->reset();
+        kernel.launch(arguments, problem.workspace(), problem.workspace_bytes(), nullptr);
+        stub::Launch launch;
+        REQUIRE(stub->launch(1, &launch));
+        int32_t flag = 0;
+        std::memcpy(&flag, launch.parameter + offsetof(abi::Call, v_packed), sizeof flag);
+        CHECK(stub->calls("cuTensorMapEncodeTiled") == (flag == 0 ? 1 : 0));
+        return flag;
+    };
+    Arguments arguments = problem.arguments();
+    CHECK(packed(arguments) == 0);
+    arguments.v.data = static_cast<char*>(arguments.v.data) + 2;  // not at 16 bytes
+    CHECK(packed(arguments) == 1);
+    arguments = problem.arguments();
+    CHECK(packed(arguments) == 0);
+    arguments.v.strides[1] = 0;  // one head for all
+    CHECK(packed(arguments) == 1);
 }
 
 TEST_CASE("a thread without a context may prepare and launch", "[driver][gpu]") {

@@ -1,0 +1,67 @@
+#include "value_map.h"
+
+#include <algorithm>
+
+namespace sagejit {
+namespace {
+
+constexpr int64_t kElementBytes = 2;
+constexpr uint32_t kPanelChannels = 64;  // 128 bytes, the widest swizzle
+constexpr int64_t kMaxStrideBytes = int64_t{1} << 40;
+// Keys and values of the heads at work at a time, which should stay in the L2 cache.
+constexpr int64_t kCachedBytes = int64_t{24} << 20;
+
+// Whether copies of boxes can read the tensor: 16-byte rows, and no element read at two places.
+bool is_mappable(const abi::TensorView& view, const TensorRef& tensor) {
+    if (view.vector_access == 0) return false;
+    for (int axis = 0; axis < 3; ++axis) {
+        const int64_t bytes = tensor.strides[axis] * kElementBytes;
+        if (tensor.shape[axis] > 1 && (bytes == 0 || bytes >= kMaxStrideBytes)) return false;
+    }
+    return true;
+}
+
+TensorMapRequest value_request(const Plan& plan, const TensorRef& v) {
+    TensorMapRequest request;
+    request.base = v.data;
+    request.element_bytes = static_cast<int>(kElementBytes);
+    request.swizzle_bytes = static_cast<int>(kPanelChannels * kElementBytes);
+    constexpr int kAxes[] = {3, 2, 1, 0};  // innermost first
+    for (int i = 0; i < 4; ++i) {
+        const int axis = kAxes[i];
+        request.sizes[i] = static_cast<uint64_t>(v.shape[axis]);
+        if (i == 0) continue;
+        // An axis of one element has no stride; any legal one will do.
+        const int64_t stride = v.shape[axis] > 1 ? v.strides[axis] * kElementBytes : 16;
+        request.stride_bytes[i - 1] = static_cast<uint64_t>(stride);
+    }
+    request.box[0] = kPanelChannels;
+    request.box[1] = static_cast<uint32_t>(plan.tile_k);
+    request.box[2] = request.box[3] = 1;
+    return request;
+}
+
+// Query heads whose tiles are worked on together. Without a mask one head after the other reads
+// its keys best; with one, longest rows come first among as many heads as the cache holds.
+int head_chunk(const Plan& plan, const abi::Call& call) {
+    if (plan.spec.causal == CausalMode::kNone) return 1;
+    const int64_t row_bytes = plan.head_dim_padded + kElementBytes * plan.spec.head_dim_v;
+    const int64_t head_bytes = std::max<int64_t>(1, row_bytes * call.len_k);
+    const int64_t heads = std::max<int64_t>(1, kCachedBytes / head_bytes) * call.group_size;
+    return static_cast<int>(std::min<int64_t>(heads, int64_t{call.batch} * call.heads_q));
+}
+
+}  // namespace
+
+void add_value_map(const Plan& plan, const Arguments& arguments, const Executor& executor,
+                   abi::Call& call) {
+    if (plan.target.family != Family::kWgmma) return;
+    call.head_chunk = head_chunk(plan, call);
+    if (call.len_k == 0) return;
+    call.v_packed = is_mappable(call.v, arguments.v) ? 0 : 1;
+    if (call.v_packed == 0) {
+        executor.encode_tensor_map(value_request(plan, arguments.v), call.v_map);
+    }
+}
+
+}  // namespace sagejit

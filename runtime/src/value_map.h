@@ -1,0 +1,14 @@
+// How the wgmma family's attention kernel reads V.
+#pragma once
+
+#include "executor.h"
+
+namespace sagejit {
+
+// Lets the kernel read the caller's V through a tensor map where its rows allow that; where they
+// do not, has the quantizer pack it into the workspace. Does nothing for other families. Throws as
+// Executor::encode_tensor_map does.
+void add_value_map(const Plan& plan, const Arguments& arguments, const Executor& executor,
+                   abi::Call& call);
+
+}  // namespace sagejit
