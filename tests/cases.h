@@ -78,6 +78,37 @@ inline std::vector<Spec> diverse_specs() {
     return specs;
 }
 
+// Specs of the wgmma family: every fragment it can choose, on all kinds of head dims.
+inline std::vector<Spec> wgmma_specs() {
+    std::vector<Spec> specs;
+    const auto add = [&](int dim, int dim_v, Granularity g, CausalMode causal, bool lse, bool bf16,
+                         bool smooth) {
+        Spec spec = make_spec(dim, g, causal);
+        spec.head_dim_v = dim_v;
+        spec.lse = lse;
+        spec.smooth_k = smooth;
+        spec.target = "sm_90a";
+        if (bf16) {
+            spec.dtype = spec.output_dtype = DataType::kBf16;
+            spec.pv_type = PvType::kBf16;
+        }
+        specs.push_back(spec);
+    };
+    using G = Granularity;
+    using C = CausalMode;
+    add(64, 64, G::kThread, C::kNone, true, false, true);
+    add(128, 128, G::kThread, C::kBottomRight, true, false, true);
+    add(128, 128, G::kWarp, C::kTopLeft, false, true, true);
+    add(64, 64, G::kBlock, C::kTopLeft, true, false, false);
+    add(256, 256, G::kThread, C::kNone, true, true, true);
+    add(192, 128, G::kThread, C::kBottomRight, true, false, true);
+    add(96, 96, G::kThread, C::kNone, false, false, true);
+    add(72, 40, G::kWarp, C::kBottomRight, true, true, true);
+    add(40, 200, G::kBlock, C::kNone, true, false, true);
+    add(160, 160, G::kThread, C::kTopLeft, true, true, false);
+    return specs;
+}
+
 // A random small case: any sizes, layout, distribution, sign of logit_scale.
 inline Case random_case(const std::vector<Spec>& specs, uint64_t index) {
     std::mt19937_64 random(index * 0x9E3779B97F4A7C15u + 1);

@@ -31,10 +31,8 @@ void plant(AttentionInput& input, const Planted& planted) {
 uint16_t nan_bits(DataType type) { return type == DataType::kFp16 ? 0x7E00 : 0x7FC0; }
 uint16_t infinity_bits(DataType type) { return type == DataType::kFp16 ? 0x7C00 : 0x7F80; }
 
-}  // namespace
-
-TEST_CASE("NaN reaches just the rows that fp64 attention says") {
-    for (const Spec& base : diverse_specs()) {
+void check_reach(const std::vector<Spec>& specs) {
+    for (const Spec& base : specs) {
         // One batch, one head: token t of each operand is row t of its matrix.
         Case c;
         c.spec = base;
@@ -66,6 +64,12 @@ TEST_CASE("NaN reaches just the rows that fp64 attention says") {
         }
     }
 }
+
+}  // namespace
+
+TEST_CASE("NaN reaches just the rows that fp64 attention says") { check_reach(diverse_specs()); }
+
+TEST_CASE("NaN reaches just those rows by wgmma") { check_reach(wgmma_specs()); }
 
 TEST_CASE("an infinite key makes NaN of just the rows that see it") {
     Case c;

@@ -1,0 +1,83 @@
+// The wgmma family on the host device, which finishes its asynchronous work in any order.
+#include <catch2/catch.hpp>
+#include <cstdlib>
+
+#include "cases.h"
+
+using namespace sagejit;
+using namespace sagejit::test;
+
+TEST_CASE("every kind of wgmma spec is right on ragged shapes") {
+    for (const Spec& spec : wgmma_specs()) {
+        for (const Layout layout : {Layout::kTokenMajor, Layout::kOdd}) {
+            Case c;
+            c.spec = spec;
+            c.shape = {1, 4, 2, 201, 389};
+            c.layout = layout;
+            c.host_seed = 7;
+            CHECK(check_case(c, Device::host()) == "");
+        }
+    }
+}
+
+TEST_CASE("random wgmma cases agree with all oracles") {
+#ifdef SAGEJIT_SANITIZE
+    constexpr uint64_t kCases = 20;
+#else
+    constexpr uint64_t kCases = 100;
+#endif
+    const char* wanted = std::getenv("SAGEJIT_FUZZ_CASES");
+    const uint64_t count = wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : kCases;
+    const std::vector<Spec> specs = wgmma_specs();
+    uint64_t failures = 0;
+    for (uint64_t index = 0; index < count; ++index) {
+        const std::string failure = check_case(random_case(specs, index), Device::host());
+        CHECK(failure == "");
+        if (!failure.empty() && ++failures == 20) FAIL("stopping after 20 failures");
+    }
+}
+
+TEST_CASE("wgmma shapes with nothing to see, and with all of it in one tile") {
+    for (const Shape& shape :
+         {Shape{1, 2, 2, 0, 5}, Shape{1, 2, 2, 5, 0}, Shape{0, 2, 2, 5, 5}, Shape{1, 2, 1, 300, 1},
+          Shape{2, 1, 1, 1, 300}, Shape{1, 2, 2, 400, 40}}) {
+        for (const CausalMode causal : {CausalMode::kNone, CausalMode::kBottomRight}) {
+            Case c;
+            c.spec =
+                make_spec(causal == CausalMode::kNone ? 64 : 128, Granularity::kThread, causal);
+            c.spec.target = "sm_90a";
+            c.spec.lse = true;
+            c.shape = shape;
+            c.host_seed = 3;
+            CHECK(check_case(c, Device::host()) == "");
+        }
+    }
+}
+
+TEST_CASE("any finite logit_scale is honoured by wgmma kernels") {
+    for (const float scale : {0.0f, -0.0f, 1e-30f, -0.2f, 3.0f}) {
+        Case c;
+        c.spec = make_spec(64);
+        c.spec.target = "sm_90a";
+        c.spec.lse = true;
+        c.shape = {1, 2, 1, 100, 290};
+        c.logit_scale = scale;
+        CHECK(check_case(c, Device::host()) == "");
+    }
+}
+
+TEST_CASE("a wgmma call gives the same bits whatever the schedule") {
+    Case c;
+    c.spec = make_spec(128, Granularity::kThread, CausalMode::kBottomRight);
+    c.spec.target = "sm_90a";
+    c.spec.lse = true;
+    c.shape = {1, 2, 1, 250, 570};
+    const AttentionInput input = draw(c);
+    const Outcome plain = run_case(kernel_for(c, Device::host()), c, input);
+    for (const uint64_t seed : {1u, 2u, 3u, 4u, 5u, 6u}) {
+        c.host_seed = seed;
+        const Outcome other = run_case(kernel_for(c, Device::host()), c, input);
+        CHECK(other.o == plain.o);
+        CHECK(other.lse == plain.lse);
+    }
+}
