@@ -29,7 +29,7 @@ TEST_CASE("each GPU runs a kernel of its own, and the current one stays current"
         const Device gpu = Device::cuda(ordinal);
         const Kernel kernel = prepare(small_spec(), gpu);
         CHECK(kernel.device().ordinal() == ordinal);
-        CHECK(kernel.plan().target == gpu.target());
+        CHECK(kernel.plan().target == gpu.target_for(small_spec()));
         const DeviceProblem problem(gpu, kernel.plan());
         const Stream stream(gpu);
         if (stub != nullptr) stub->reset();
@@ -103,7 +103,7 @@ std::string devices_with(const char* devices, std::optional<std::string> visible
 
 TEST_CASE("CUDA_VISIBLE_DEVICES decides which GPUs there are", "[driver]") {
     CHECK(devices_with("9.0,8.0,8.6", "2,0") ==
-          "devices: Stub 8.6 #2, ran sm_86; Stub 9.0 #0, ran sm_90; ");
+          "devices: Stub 8.6 #2, ran sm_86; Stub 9.0 #0, ran sm_90a; ");
     CHECK(devices_with("9.0,8.0", "1,7,0") == "devices: Stub 8.0 #1, ran sm_80; ");
     CHECK_THAT(devices_with("9.0,8.0", ""), Contains("no_device") && Contains("sees no GPU") &&
                                                 Contains("CUDA_VISIBLE_DEVICES"));

@@ -31,7 +31,7 @@ TEST_CASE("a launch by spec needs a prepared kernel, and finds it", "[driver][gp
     need_gpus(1);
     const Device gpu = Device::cuda(0);
     const Spec spec = small_spec();
-    const DeviceProblem problem(gpu, make_plan(spec, gpu.target()));
+    const DeviceProblem problem(gpu, make_plan(spec, gpu.target_for(spec)));
     const Error cold = error_of([&] { launch_by_spec(spec, gpu, problem); });
     CHECK(cold.code() == ErrorCode::kNotPrepared);
     CHECK_THAT(cold.what(), Contains("cuda:0") && Contains("prepare"));

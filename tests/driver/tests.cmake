@@ -32,5 +32,5 @@ if(NOT SAGEJIT_SANITIZE)
   add_test(NAME "driver: launch overhead"
            COMMAND /usr/bin/python3 ${CMAKE_CURRENT_LIST_DIR}/../benchmark/launch_overhead_test.py
                    $<TARGET_FILE:launch_benchmark>)
-  set_tests_properties("driver: launch overhead" PROPERTIES LABELS driver TIMEOUT 300)
+  set_tests_properties("driver: launch overhead" PROPERTIES LABELS driver TIMEOUT 300 RUN_SERIAL TRUE)
 endif()
