@@ -210,10 +210,11 @@ std::vector<Refusal> refusals(const Spec& spec) {
             {"a warp of target sm_90a takes 16 query tokens, not " + std::to_string(*spec.warp_q),
              "/tile/warp_q", "nearest legal value: 16"});
     }
-    if (spec.tile_q && *spec.tile_q % kGroupRows != 0) {
+    // A single group starts with more registers than setmaxnreg would raise it to.
+    if (spec.tile_q && *spec.tile_q < 2 * kGroupRows) {
         found.push_back(
-            {"target sm_90a takes tile_q in multiples of 64, not " + std::to_string(*spec.tile_q),
-             "/tile/tile_q", "nearest legal value: 64"});
+            {"target sm_90a takes tile_q 128, 192 or 256, not " + std::to_string(*spec.tile_q),
+             "/tile/tile_q", "nearest legal value: 128"});
     }
     return found;
 }
