@@ -90,6 +90,109 @@ TensorRef reference_to(void* base, DataType dtype, const Placement& placement) {
             placement.strides};
 }
 
+// A case's tensors in the memory of the kernel's device, ready to be launched on.
+class PlacedCase {
+  public:
+    PlacedCase(const Kernel& kernel, const Case& c, const AttentionInput& input)
+        : kernel_(kernel), c_(c) {
+        place_inputs(input);
+        const std::array<int64_t, 4> o_shape = {c.shape.batch, c.shape.heads_q, c.shape.len_q,
+                                                c.spec.head_dim_v};
+        o_place_ = place(o_shape, c.layout);
+        o_ = std::make_unique<DeviceBuffer>(kernel.device(), o_place_.extent * 2);
+        lse_ = std::make_unique<DeviceBuffer>(kernel.device(), rows() * sizeof(float));
+        workspace_ =
+            std::make_unique<DeviceBuffer>(kernel.device(), kernel.workspace_size(c.shape));
+        clear();
+        const auto buffer_of = [&](int i) { return inputs_[fused_ ? 0 : i].data(); };
+        arguments_.q = reference_to(buffer_of(0), c.spec.dtype, places_[0]);
+        arguments_.k = reference_to(buffer_of(1), c.spec.dtype, places_[1]);
+        arguments_.v = reference_to(buffer_of(2), c.spec.dtype, places_[2]);
+        arguments_.o = reference_to(o_->data(), c.spec.output_dtype, o_place_);
+        arguments_.lse = c.spec.lse ? static_cast<float*>(lse_->data()) : nullptr;
+        arguments_.logit_scale = c.logit_scale.value_or(default_logit_scale(c.spec.head_dim));
+    }
+
+    const Arguments& arguments() const { return arguments_; }
+
+    // Everything a launch writes is as nothing has written it.
+    void clear() const {
+        o_->fill(kOutputGap & 0xFF);
+        lse_->fill(0xFF);
+        workspace_->fill(0xFF);
+    }
+    void launch() const { kernel_.launch(arguments_, workspace_->data(), workspace_->bytes()); }
+
+    // Throws where a launch has changed an input.
+    void check_inputs() const {
+        for (size_t i = 0; i < hosts_.size(); ++i) {
+            if (download<uint16_t>(inputs_[i]) != hosts_[i]) {
+                throw std::runtime_error("an input was changed");
+            }
+        }
+    }
+    // The output's buffer, gaps and all.
+    std::vector<uint16_t> raw_output() const { return download<uint16_t>(*o_); }
+    // The output. Throws where anything between its rows was written.
+    HostTensor output() const {
+        std::vector<uint16_t> raw = raw_output();
+        HostTensor o = make_host_tensor(c_.spec.output_dtype, o_place_.shape);
+        const int64_t dim = o_place_.shape[3];
+        for_each_row(o_place_, [&](int64_t index, int64_t row) {
+            std::copy_n(raw.begin() + row, dim, o.bits().begin() + index * dim);
+            std::fill_n(raw.begin() + row, dim, kOutputGap);
+        });
+        for (const uint16_t value : raw) {
+            if (value != kOutputGap) {
+                throw std::runtime_error("memory between output rows was changed");
+            }
+        }
+        return o;
+    }
+    // Empty unless the spec has one.
+    std::vector<float> lse() const {
+        return c_.spec.lse ? download<float>(*lse_) : std::vector<float>();
+    }
+    std::vector<std::byte> workspace() const { return download<std::byte>(*workspace_); }
+
+  private:
+    size_t rows() const {
+        return static_cast<size_t>(c_.shape.batch * c_.shape.heads_q * c_.shape.len_q);
+    }
+
+    void place_inputs(const AttentionInput& input) {
+        const HostTensor* tensors[3] = {&input.q, &input.k, &input.v};
+        fused_ = c_.layout == Layout::kFused && place_fused(input, places_);
+        if (fused_) hosts_.emplace_back(places_[0].extent, kInputGap);
+        for (int i = 0; i < 3; ++i) {
+            if (!fused_) places_[i] = place(tensors[i]->shape, c_.layout);
+            if (!fused_) hosts_.emplace_back(places_[i].extent, kInputGap);
+            scatter(*tensors[i], places_[i], hosts_.back());
+        }
+        for (const std::vector<uint16_t>& host : hosts_) {
+            inputs_.emplace_back(kernel_.device(), host.size() * 2);
+            inputs_.back().upload(host.data(), host.size() * 2);
+        }
+    }
+
+    template <typename Value>
+    static std::vector<Value> download(const DeviceBuffer& buffer) {
+        std::vector<Value> values(buffer.bytes() / sizeof(Value));
+        buffer.download(values.data(), values.size() * sizeof(Value));
+        return values;
+    }
+
+    const Kernel& kernel_;
+    const Case& c_;
+    bool fused_ = false;
+    std::array<Placement, 3> places_;
+    Placement o_place_;
+    std::vector<std::vector<uint16_t>> hosts_;
+    std::vector<DeviceBuffer> inputs_;
+    std::unique_ptr<DeviceBuffer> o_, lse_, workspace_;
+    Arguments arguments_;
+};
+
 }  // namespace
 
 std::string_view to_string(Layout layout) {
@@ -123,74 +226,35 @@ AttentionInput draw(const Case& c) {
 Outcome run_case(const Kernel& kernel, const Case& c, const AttentionInput& input) {
     Outcome outcome;
     outcome.plan = kernel.plan();
-    const HostTensor* tensors[3] = {&input.q, &input.k, &input.v};
-    std::array<Placement, 3> places;
-    std::vector<std::vector<uint16_t>> hosts;
-    const bool fused = c.layout == Layout::kFused && place_fused(input, places);
-    if (fused) {
-        hosts.emplace_back(places[0].extent, kInputGap);
-        for (int i = 0; i < 3; ++i) scatter(*tensors[i], places[i], hosts[0]);
-    } else {
-        for (int i = 0; i < 3; ++i) {
-            places[i] = place(tensors[i]->shape, c.layout);
-            hosts.emplace_back(places[i].extent, kInputGap);
-            scatter(*tensors[i], places[i], hosts[i]);
-        }
-    }
-    std::vector<DeviceBuffer> buffers;
-    for (const std::vector<uint16_t>& host : hosts) {
-        buffers.emplace_back(kernel.device(), host.size() * 2);
-        buffers.back().upload(host.data(), host.size() * 2);
-    }
-    const auto buffer_of = [&](int i) { return buffers[fused ? 0 : i].data(); };
-
-    const std::array<int64_t, 4> o_shape = {c.shape.batch, c.shape.heads_q, c.shape.len_q,
-                                            c.spec.head_dim_v};
-    const Placement o_place = place(o_shape, c.layout);
-    std::vector<uint16_t> o_host(o_place.extent, kOutputGap);
-    DeviceBuffer o_buffer(kernel.device(), o_host.size() * 2);
-    o_buffer.upload(o_host.data(), o_host.size() * 2);
-    const size_t rows = static_cast<size_t>(c.shape.batch * c.shape.heads_q * c.shape.len_q);
-    DeviceBuffer lse_buffer(kernel.device(), rows * sizeof(float));
-
-    Arguments arguments;
-    arguments.q = reference_to(buffer_of(0), c.spec.dtype, places[0]);
-    arguments.k = reference_to(buffer_of(1), c.spec.dtype, places[1]);
-    arguments.v = reference_to(buffer_of(2), c.spec.dtype, places[2]);
-    arguments.o = reference_to(o_buffer.data(), c.spec.output_dtype, o_place);
-    arguments.lse = c.spec.lse ? static_cast<float*>(lse_buffer.data()) : nullptr;
-    arguments.logit_scale = c.logit_scale.value_or(default_logit_scale(c.spec.head_dim));
-
+    const PlacedCase placed(kernel, c, input);
+    placed.launch();
+    placed.check_inputs();
     outcome.regions = make_workspace(kernel.plan(), c.shape);
-    outcome.workspace.assign(kernel.workspace_size(c.shape), std::byte{0xFF});
-    DeviceBuffer workspace(kernel.device(), outcome.workspace.size());
-    workspace.upload(outcome.workspace.data(), outcome.workspace.size());
-    kernel.launch(arguments, workspace.data(), outcome.workspace.size());
-    workspace.download(outcome.workspace.data(), outcome.workspace.size());
-
-    for (size_t i = 0; i < hosts.size(); ++i) {
-        std::vector<uint16_t> after(hosts[i].size());
-        buffers[i].download(after.data(), after.size() * 2);
-        if (after != hosts[i]) throw std::runtime_error("an input was changed");
-    }
-    o_buffer.download(o_host.data(), o_host.size() * 2);
-    HostTensor o = make_host_tensor(c.spec.output_dtype, o_shape);
-    for_each_row(o_place, [&](int64_t index, int64_t row) {
-        const int64_t dim = o_shape[3];
-        std::copy_n(o_host.begin() + row, dim, o.bits().begin() + index * dim);
-        std::fill_n(o_host.begin() + row, dim, kOutputGap);
-    });
-    for (const uint16_t value : o_host) {
-        if (value != kOutputGap) throw std::runtime_error("memory between output rows was changed");
-    }
-    outcome.o = widen_to_double(o.ref());
-    if (c.spec.lse) {
-        outcome.lse.resize(rows);
-        lse_buffer.download(outcome.lse.data(), rows * sizeof(float));
-    }
+    outcome.workspace = placed.workspace();
+    outcome.o = widen_to_double(placed.output().ref());
+    outcome.lse = placed.lse();
     AttentionInput copy = input;
-    outcome.problem = make_problem(copy.q.ref(), copy.k.ref(), copy.v.ref(), arguments.logit_scale);
+    outcome.problem =
+        make_problem(copy.q.ref(), copy.k.ref(), copy.v.ref(), placed.arguments().logit_scale);
     return outcome;
+}
+
+int first_unlike(const Kernel& kernel, const Case& c, const AttentionInput& input, int launches) {
+    const PlacedCase placed(kernel, c, input);
+    placed.launch();
+    const std::vector<uint16_t> o = placed.raw_output();
+    const std::vector<float> lse = placed.lse();
+    placed.output();  // throws where more than the rows was written
+    for (int i = 1; i < launches; ++i) {
+        placed.clear();
+        placed.launch();
+        const std::vector<float> again = placed.lse();
+        const bool same_lse =
+            std::memcmp(again.data(), lse.data(), lse.size() * sizeof(float)) == 0;
+        if (!same_lse || placed.raw_output() != o) return i;
+    }
+    placed.check_inputs();
+    return 0;
 }
 
 const Kernel& kernel_for(const Case& c, const Device& device) {

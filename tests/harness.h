@@ -51,6 +51,12 @@ AttentionInput draw(const Case& test_case);
 // 0xFF. Throws std::runtime_error where an input or anything between output rows was changed.
 Outcome run_case(const Kernel& kernel, const Case& test_case, const AttentionInput& input);
 
+// Launches that often on the same inputs, with outputs and workspace cleared in between, and
+// compares the bytes. 0 where all launches wrote the same ones, else the first (from 1) that did
+// not. Throws as run_case does.
+int first_unlike(const Kernel& kernel, const Case& test_case, const AttentionInput& input,
+                 int launches);
+
 // prepare with the case's spec and host seed. Kernels of one spec are kept for the process.
 const Kernel& kernel_for(const Case& test_case, const Device& device);
 

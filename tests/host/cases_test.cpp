@@ -114,3 +114,12 @@ TEST_CASE("the host device is fast enough to be a daily instrument") {
     CHECK(took.count() < 2.0);
 #endif
 }
+
+TEST_CASE("launches on the same buffers write the same bytes") {
+    Case c;
+    c.spec = make_spec(64, Granularity::kThread, CausalMode::kTopLeft);
+    c.spec.lse = true;
+    c.shape = {1, 2, 1, 70, 130};
+    c.layout = Layout::kOdd;
+    CHECK(first_unlike(kernel_for(c, Device::host()), c, draw(c), 3) == 0);
+}
