@@ -151,7 +151,7 @@ typedef struct sagejit_kernel sagejit_kernel;
 /* Where a GPU's kernel may come from: bundles first, then the cache, then NVRTC. */
 enum {
     SAGEJIT_POLICY_JIT = 0,        /* from all of them */
-    SAGEJIT_POLICY_CACHE_ONLY = 1, /* not from NVRTC, opened only for the version in cache keys */
+    SAGEJIT_POLICY_CACHE_ONLY = 1, /* not from NVRTC, which is not opened */
     SAGEJIT_POLICY_BUNDLE_ONLY = 2 /* from bundles; neither the cache nor NVRTC is touched */
 };
 

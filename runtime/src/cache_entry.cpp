@@ -158,6 +158,25 @@ std::optional<CompiledCubin> decode_entry(std::string_view bytes, const CacheKey
     return cubin;
 }
 
+KeyHead read_key_head(std::string_view entry) {
+    KeyHead head;
+    if (entry.size() < sizeof(Header)) return head;
+    std::string_view rest = entry.substr(sizeof(Header));
+    while (!rest.empty() && !rest.starts_with("source ")) {
+        const std::string_view line = rest.substr(0, rest.find('\n'));
+        rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+        const auto value_of = [line](std::string_view name, std::string& value) {
+            if (line.starts_with(name)) value = line.substr(name.size());
+        };
+        value_of("generator ", head.generator);
+        value_of("nvrtc ", head.nvrtc);
+        value_of("arch ", head.arch);
+        constexpr std::string_view kOption = "option ";
+        if (line.starts_with(kOption)) head.options.emplace_back(line.substr(kOption.size()));
+    }
+    return head;
+}
+
 std::optional<EntryDescription> describe_entry(std::string_view bytes, std::string& problem) {
     Header header;
     if (bytes.size() < sizeof header) {
@@ -169,17 +188,10 @@ std::optional<EntryDescription> describe_entry(std::string_view bytes, std::stri
     // Out of range for what is no entry; decode_entry says why.
     entry.key.text = bytes.substr(sizeof header, header.key_bytes);
     entry.key.digest = hex(checksum(entry.key.text));
-    std::string_view rest = entry.key.text;
-    while (!rest.empty() && !rest.starts_with("source ")) {
-        const std::string_view line = rest.substr(0, rest.find('\n'));
-        rest.remove_prefix(std::min(line.size() + 1, rest.size()));
-        const auto value_of = [line](std::string_view name, std::string& value) {
-            if (line.starts_with(name)) value = line.substr(name.size());
-        };
-        value_of("generator ", entry.generator);
-        value_of("nvrtc ", entry.nvrtc);
-        value_of("arch ", entry.key.arch);
-    }
+    const KeyHead head = read_key_head(bytes);
+    entry.generator = head.generator;
+    entry.nvrtc = head.nvrtc;
+    entry.key.arch = head.arch;
     std::optional<CompiledCubin> cubin = decode_entry(bytes, entry.key, problem);
     if (!cubin) return std::nullopt;
     entry.cubin = *std::move(cubin);

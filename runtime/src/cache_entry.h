@@ -31,6 +31,14 @@ std::string encode_entry(const CacheKey& key, const CompiledCubin& cubin);
 std::optional<CompiledCubin> decode_entry(std::string_view bytes, const CacheKey& key,
                                           std::string& problem);
 
+// What the key of an entry says before the source.
+struct KeyHead {
+    std::string generator, nvrtc, arch;
+    std::vector<std::string> options;  // in order
+};
+// From the first bytes of an entry, unchecked; what is not there is empty.
+KeyHead read_key_head(std::string_view entry);
+
 // What an entry says about itself.
 struct EntryDescription {
     CacheKey key;

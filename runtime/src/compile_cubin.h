@@ -28,6 +28,9 @@ class SourceRefused : public Error {
     using Error::Error;
 };
 
+// Begins the member of a cache key that holds the flags NVRTC reads from the environment.
+inline constexpr std::string_view kEnvironmentFlags = "NVRTC_APPEND_FLAGS=";
+
 // NVRTC's options for an architecture such as "sm_80", exact and in order.
 std::vector<std::string> compile_options(const NvrtcInfo& nvrtc, std::string_view arch);
 

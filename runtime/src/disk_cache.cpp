@@ -11,6 +11,7 @@
 #include <string>
 
 #include "read_file.h"
+#include "toolkits.h"
 #include "warning.h"
 
 namespace sagejit {
@@ -90,6 +91,10 @@ std::optional<CompiledCubin> DiskCache::find(const CacheKey& key) const {
     warn_once(fmt::format("{} is {}; it is set aside and compiled anew", path, problem));
     set_aside(directory, name);
     return std::nullopt;
+}
+
+std::vector<NvrtcInfo> DiskCache::toolkits(const std::string& arch) const {
+    return toolkits_of_entries(root_.open_child(kLayout, Missing::kRefuse), arch);
 }
 
 std::optional<std::string> DiskCache::read(const CacheFile& file, std::string& problem) const {

@@ -52,6 +52,9 @@ class DiskCache {
     // entry afterwards.
     bool publish(const CacheKey& key, const CompiledCubin& cubin) const;
 
+    // The NVRTCs that made its entries of an architecture (toolkits.h).
+    std::vector<NvrtcInfo> toolkits(const std::string& arch) const;
+
     // Where sources that failed to compile go: <root>/tmp, or empty where it cannot be used.
     std::filesystem::path dump_directory() const;
     CacheUsage usage() const;

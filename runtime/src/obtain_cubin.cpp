@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <exception>
@@ -52,12 +53,12 @@ struct Memory {
     }
 };
 
-CacheKey make_key(const std::string& source, std::string_view generator, std::string_view arch) {
-    const NvrtcInfo& nvrtc = nvrtc_api().info;
+CacheKey make_key(const std::string& source, std::string_view generator, std::string_view arch,
+                  const NvrtcInfo& nvrtc) {
     std::vector<std::string> options = compile_options(nvrtc, arch);
     // NVRTC reads more options from the environment.
     if (const char* more = std::getenv("NVRTC_APPEND_FLAGS")) {
-        options.push_back(std::string("NVRTC_APPEND_FLAGS=") + more);
+        options.push_back(std::string(kEnvironmentFlags) + more);
     }
     return make_cache_key(source, generator, arch, options, nvrtc.version());
 }
@@ -74,13 +75,51 @@ SharedCubin find_made(const DiskCache& cache, const CacheKey& key, const std::st
     return nullptr;
 }
 
-ObtainedCubin find_without_compiling(const std::filesystem::path& root, const CacheKey& key,
-                                     const std::string& memory_key) {
+// The NVRTCs of which this process has seen work. Looking through a cache for them takes a read of
+// each entry, so what it came to is kept.
+struct SeenToolkits {
+    std::mutex mutex;
+    std::vector<NvrtcInfo> infos;
+
+    std::vector<NvrtcInfo> all() {
+        const std::lock_guard lock(mutex);
+        return infos;
+    }
+    void add(const NvrtcInfo& info) {
+        const std::lock_guard lock(mutex);
+        const auto same = [&info](const NvrtcInfo& each) {
+            return each.version() == info.version() && each.options == info.options;
+        };
+        if (std::none_of(infos.begin(), infos.end(), same)) infos.push_back(info);
+    }
+};
+
+std::string flight_of(const CacheKey& key, const std::filesystem::path& root) {
+    return key.digest + " " + root.string();
+}
+
+// A key takes the version of NVRTC, and NVRTC is not opened: whichever made what is there will do.
+ObtainedCubin find_without_nvrtc(const std::filesystem::path& root, const std::string& source,
+                                 std::string_view generator, std::string_view arch) {
     const DiskCache cache(root);
-    if (SharedCubin found = find_made(cache, key, memory_key)) return {std::move(found), true, 0};
+    const auto find = [&](const std::vector<NvrtcInfo>& toolkits) -> SharedCubin {
+        for (const NvrtcInfo& nvrtc : toolkits) {
+            const CacheKey key = make_key(source, generator, arch, nvrtc);
+            SharedCubin found = find_made(cache, key, flight_of(key, root));
+            if (found == nullptr) continue;
+            fork_safe<SeenToolkits>().add(nvrtc);
+            return found;
+        }
+        return nullptr;
+    };
+    SharedCubin found = find(fork_safe<SeenToolkits>().all());
+    if (found == nullptr) found = find(cache.toolkits(std::string(arch)));
+    if (found == nullptr) {
+        found = find(SharedCache(SharedCache::default_directory()).toolkits(std::string(arch)));
+    }
+    if (found != nullptr) return {std::move(found), true, 0};
     throw Error(ErrorCode::kNotBuilt,
-                cache.is_usable() ? "holds no kernel of this source, NVRTC version and options"
-                                  : cache.problem(),
+                cache.is_usable() ? "holds no kernel of this source and options" : cache.problem(),
                 "cache " + cache.root().string());
 }
 
@@ -125,11 +164,15 @@ ObtainedCubin obtain_cubin(const std::string& source, std::string_view generator
         const Landing landing = compile_alone(source, arch, name, patience);
         return {landing.cubin, false, landing.cubin->milliseconds};
     }
-    const CacheKey key = make_key(source, generator, arch);
     const std::filesystem::path root =
         options.cache_directory.empty() ? default_cache_directory() : options.cache_directory;
-    const std::string flight = key.digest + " " + root.string();
-    if (options.policy != PreparePolicy::kJit) return find_without_compiling(root, key, flight);
+    if (options.policy != PreparePolicy::kJit) {
+        return find_without_nvrtc(root, source, generator, arch);
+    }
+    const NvrtcInfo& nvrtc = nvrtc_api().info;
+    fork_safe<SeenToolkits>().add(nvrtc);
+    const CacheKey key = make_key(source, generator, arch, nvrtc);
+    const std::string flight = flight_of(key, root);
     const auto fly = [=](std::stop_token stop) {
         return find_or_compile(DiskCache(root), key, source, name, flight, std::move(stop));
     };

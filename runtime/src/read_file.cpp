@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -30,7 +31,7 @@ bool read_all(int file, size_t size, std::string& bytes) {
 
 }  // namespace
 
-FileContent read_file(const TrustedDirectory& directory, const std::string& name) {
+FileContent read_file(const TrustedDirectory& directory, const std::string& name, size_t at_most) {
     FileContent content;
     content.file = FileHandle(openat(directory.descriptor(), name.c_str(),
                                      O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
@@ -49,7 +50,8 @@ FileContent read_file(const TrustedDirectory& directory, const std::string& name
     if (!S_ISREG(status.st_mode) || !directory.accepts(status) || status.st_size > kMaxEntryBytes) {
         return give(FileContent::kBad, "not a file of this user alone");
     }
-    if (!read_all(content.file.get(), status.st_size, content.bytes)) {
+    const size_t wanted = std::min(static_cast<size_t>(status.st_size), at_most);
+    if (!read_all(content.file.get(), wanted, content.bytes)) {
         return give(FileContent::kUnreadable, std::strerror(errno));
     }
     return give(FileContent::kWhole, "");

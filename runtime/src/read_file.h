@@ -1,6 +1,8 @@
 // Reading a file of a trusted directory.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "trusted_directory.h"
@@ -18,7 +20,8 @@ struct FileContent {
 };
 
 // Follows no link, waits for no pipe, and takes only files that the directory's owner rule allows
-// and nobody else may write.
-FileContent read_file(const TrustedDirectory& directory, const std::string& name);
+// and nobody else may write. at_most: bytes from the beginning that are wanted.
+FileContent read_file(const TrustedDirectory& directory, const std::string& name,
+                      size_t at_most = SIZE_MAX);
 
 }  // namespace sagejit

@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "read_file.h"
+#include "toolkits.h"
 #include "warning.h"
 
 #define XXH_INLINE_ALL
@@ -107,6 +108,10 @@ std::optional<CompiledCubin> SharedCache::find(const CacheKey& key) const {
     std::optional<CompiledCubin> cubin = decode_entry(file.bytes, key, problem);
     if (!cubin) return ignore(full, "is " + problem);
     return cubin;
+}
+
+std::vector<NvrtcInfo> SharedCache::toolkits(const std::string& arch) const {
+    return toolkits_of_entries(root_, arch);
 }
 
 size_t share_cache(const DiskCache& cache, const std::filesystem::path& directory) {

@@ -22,6 +22,8 @@ class SharedCache {
 
     // The entry of that key, if the manifest lists it and it is what the manifest says.
     std::optional<CompiledCubin> find(const CacheKey& key) const;
+    // The NVRTCs that made its entries of an architecture (toolkits.h).
+    std::vector<NvrtcInfo> toolkits(const std::string& arch) const;
 
   private:
     TrustedDirectory root_;

@@ -97,7 +97,7 @@ float default_logit_scale(int head_dim);
 // Where prepare may take a GPU's kernel from. Bundles come first, then the cache, then NVRTC.
 enum class PreparePolicy {
     kJit,         // from all of them
-    kCacheOnly,   // not from NVRTC, which is opened only for the version that a cache key needs
+    kCacheOnly,   // not from NVRTC, which is not opened: whichever version made what is there
     kBundleOnly,  // from bundles; neither the cache nor NVRTC is touched
 };
 // "jit", "cache_only", "bundle_only".
