@@ -18,7 +18,7 @@
 namespace sagejit {
 
 struct Bundle::Contents {
-    std::string origin;
+    std::string origin, checksum;
     std::unique_ptr<BundleBytes> bytes;
     Manifest manifest;
     std::vector<uint64_t> offsets;  // of the cubins
@@ -44,6 +44,7 @@ Bundle open_bytes(std::string origin, std::unique_ptr<BundleBytes> bytes) {
     std::vector<uint8_t> text(header.manifest_bytes);
     contents->bytes->read(sizeof header, text);
     check_manifest(header, text, contents->origin);
+    contents->checksum = to_hex(header.checksum);
     contents->manifest =
         parse_manifest(std::string_view(reinterpret_cast<const char*>(text.data()), text.size()),
                        contents->origin);
@@ -97,6 +98,7 @@ Bundle Bundle::from_memory(std::span<const std::byte> bytes, std::string origin)
 }
 
 const std::string& Bundle::origin() const { return contents_->origin; }
+const std::string& Bundle::checksum() const { return contents_->checksum; }
 const std::string& Bundle::generator() const { return contents_->manifest.generator; }
 const std::string& Bundle::nvrtc() const { return contents_->manifest.nvrtc; }
 const std::vector<BundleKernel>& Bundle::kernels() const { return contents_->manifest.kernels; }
@@ -113,7 +115,7 @@ std::vector<uint8_t> Bundle::cubin(const BundleKernel& kernel) const {
         refuse_bundle(contents_->origin, fmt::format("the cubin of {} for {} {}", kernel.name,
                                                      kernel.target, problem));
     };
-    if (to_hex(checksum({bytes})) != cubins[kernel.cubin].checksum) {
+    if (to_hex(sagejit::checksum({bytes})) != cubins[kernel.cubin].checksum) {
         refuse("is damaged: its checksum differs");
     }
     if (cubin_arch(bytes) != parse_architecture(kernel.target).number) {

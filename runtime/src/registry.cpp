@@ -41,12 +41,16 @@ std::string source_of(const PrepareOptions& options) {
         text += fmt::format(" {} {} {} {} {}", shape.batch, shape.heads_q, shape.heads_kv,
                             shape.len_q, shape.len_k);
     }
-    // Bad ones too: what becomes of them is for those who search.
-    visit_linked_bundles([&text](const Bundle*, const std::string& name, const std::string&) {
-        text += "\nlinked " + name;
+    // Bad ones too: what becomes of them is for those who search. Names need not be unique.
+    visit_linked_bundles([&text](const Bundle* bundle, const std::string& name,
+                                 const std::string& problem) {
+        text +=
+            fmt::format("\nlinked {} {}", bundle != nullptr ? bundle->checksum() : problem, name);
         return false;
     });
-    for (const Bundle& bundle : options.bundles) text += "\nopened " + bundle.origin();
+    for (const Bundle& bundle : options.bundles) {
+        text += fmt::format("\nopened {} {}", bundle.checksum(), bundle.origin());
+    }
     return text;
 }
 

@@ -18,10 +18,10 @@
 #include "problem.h"
 #include "sagejit/linked_bundle.h"
 #include "stub.h"
+#include "tuned.h"
 #include "unit/error_of.h"
 #include "unit/scoped_variable.h"
 #include "unit/temporary_directory.h"
-#include "warning.h"
 
 using namespace sagejit;
 using namespace sagejit::test;
@@ -72,15 +72,6 @@ class Linked {
 
   private:
     sagejit_linked_bundle node_;
-};
-
-class CollectedWarnings {
-  public:
-    CollectedWarnings() {
-        set_warning_sink([this](const std::string& text) { texts.push_back(text); });
-    }
-    ~CollectedWarnings() { set_warning_sink({}); }
-    std::vector<std::string> texts;
 };
 
 bool holds_nothing(const std::filesystem::path& directory) {
@@ -270,6 +261,30 @@ TEST_CASE("bundles come before the cache, and the cache before NVRTC", "[driver]
     const Linked linked(bytes, "linked");
     CHECK(prepare(small_spec(), gpu, options).report().bundle == "linked");
     CHECK(linked_bundles().size() == 1);
+}
+
+TEST_CASE("bundles of one name are told apart by what they hold", "[driver]") {
+    const Device gpu = Device::cuda(0);
+    const std::vector<uint8_t> for_90 = bundle_bytes(small_spec(), {"sm_90"});
+    const std::vector<uint8_t> for_90a = bundle_bytes(small_spec(), {"sm_90a"});
+    const auto target_of = [&](const PrepareOptions& options) {
+        return std::string(prepare(small_spec(), gpu, options).plan().target.name);
+    };
+    CHECK(open_bytes(for_90).checksum() != open_bytes(for_90a).checksum());
+    CHECK(open_bytes(for_90).checksum() == open_bytes(for_90, "other name").checksum());
+    CHECK(target_of(bundle_only({open_bytes(for_90, "same")})) == "sm_90");
+    CHECK(target_of(bundle_only({open_bytes(for_90a, "same")})) == "sm_90a");
+    CHECK(target_of(bundle_only({open_bytes(for_90, "same")})) == "sm_90");
+    {
+        const Linked linked(for_90, "same");
+        CHECK(target_of(bundle_only({})) == "sm_90");
+    }
+    const Linked linked(for_90a, "same");
+    CHECK(target_of(bundle_only({})) == "sm_90a");
+    // The same bundle, opened again, is the kernel that is there.
+    const Kernel first = prepare(small_spec(), gpu, bundle_only({open_bytes(for_90, "same")}));
+    const Kernel second = prepare(small_spec(), gpu, bundle_only({open_bytes(for_90, "same")}));
+    CHECK(&first.plan() == &second.plan());
 }
 
 TEST_CASE("many threads prepare from the same bundles while one is linked and taken back",

@@ -47,7 +47,10 @@ class Bundle {
     // kernels prepared from it do not need it. origin names it in messages.
     static Bundle from_memory(std::span<const std::byte> bytes, std::string origin = "memory");
 
-    const std::string& origin() const;     // the file, or the name given
+    const std::string& origin() const;  // the file, or the name given
+    // 32 hex digits: the checksum of the manifest, which holds those of the cubins. Equal for equal
+    // bundles, whatever they are called.
+    const std::string& checksum() const;
     const std::string& generator() const;  // what emitted the kernels: generator_id()
     const std::string& nvrtc() const;      // what compiled them, "13.0.88"
     const std::vector<BundleKernel>& kernels() const;
