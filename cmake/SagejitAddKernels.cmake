@@ -3,6 +3,7 @@
 #   sagejit_add_kernels(target
 #     CONFIGS config.json...           relative to the current source directory
 #     [TARGETS sm_80 sm_90...]         default: the target each config names
+#     [TUNED]                          also the tiles that tuning records recommend
 #     [EMBED]                          make the bundle part of the target's binary
 #     [OUTPUT name.sjb]                default: <target>.sjb
 #     [INSTALL_DESTINATION directory]  without EMBED: also install the bundle there
@@ -20,7 +21,7 @@ include_guard(GLOBAL)
 set(SAGEJIT_LINKED_BUNDLE_TEMPLATE ${CMAKE_CURRENT_LIST_DIR}/SagejitLinkedBundle.c.in)
 
 function(sagejit_add_kernels target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "EMBED" "OUTPUT;INSTALL_DESTINATION;JOBS"
+  cmake_parse_arguments(PARSE_ARGV 1 arg "EMBED;TUNED" "OUTPUT;INSTALL_DESTINATION;JOBS"
                         "CONFIGS;TARGETS")
   set(where "sagejit_add_kernels(${target})")
   if(arg_UNPARSED_ARGUMENTS)
@@ -66,7 +67,8 @@ function(sagejit_add_kernels target)
   endif()
   set_property(TARGET ${target} APPEND PROPERTY SAGEJIT_BUNDLES ${bundle})
 
-  _sagejit_build_bundle(${target} ${bundle} "${arg_CONFIGS}" "${arg_TARGETS}" "${arg_JOBS}")
+  _sagejit_build_bundle(${target} ${bundle} "${arg_CONFIGS}" "${arg_TARGETS}" "${arg_JOBS}"
+                        "${arg_TUNED}")
   if(arg_EMBED)
     _sagejit_embed_bundle(${target} ${type} ${bundle})
     return()
@@ -82,7 +84,7 @@ function(sagejit_add_kernels target)
 endfunction()
 
 # The rule that makes the file. The dependency file adds what only the tool knows, such as NVRTC.
-function(_sagejit_build_bundle target bundle configs targets jobs)
+function(_sagejit_build_bundle target bundle configs targets jobs tuned)
   set(files)
   foreach(config IN LISTS configs)
     get_filename_component(file ${config} ABSOLUTE)
@@ -98,6 +100,9 @@ function(_sagejit_build_bundle target bundle configs targets jobs)
   endif()
   if(jobs)
     list(APPEND options --jobs ${jobs})
+  endif()
+  if(tuned)
+    list(APPEND options --tuned)
   endif()
   get_filename_component(directory ${bundle} DIRECTORY)
   file(MAKE_DIRECTORY ${directory})

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "bundle/build_answer.h"
 #include "bundle/describe.h"
@@ -14,17 +15,24 @@
 #include "nvrtc_api.h"
 #include "obtain_cubin.h"
 #include "sagejit/generator/source.h"
+#include "tune/choose.h"
 
 namespace sagejit {
 namespace {
 
-// A request with what was decided about it.
+// A request with what was decided about it, or one of several decisions.
 struct Job {
     const BuildRequest* request;
     Plan plan;
     Source source;
+    std::vector<BundleTuning> tuned;
     std::optional<BuildAnswer> answer;
 };
+
+BundleTuning tuning_of(const TuningRecord& record) {
+    return {record.device.name, record.device.multiprocessors, record.device.compute_capability,
+            record.bucket.rows, record.bucket.len_q,           record.bucket.len_k};
+}
 
 class Builder {
   public:
@@ -52,9 +60,7 @@ class Builder {
                                                          first->second));
                     continue;
                 }
-                Plan plan = make_plan(request.spec, find_target(request.target));
-                Source source = emit(plan);
-                jobs_.push_back({&request, std::move(plan), std::move(source), std::nullopt});
+                plan_one(request, find_target(request.target));
             } catch (const Error& error) {
                 failures_.emplace(&request,
                                   Error(error.code(), error.message(),
@@ -63,6 +69,20 @@ class Builder {
         }
         total_ = jobs_.size() + failures_.size();
         for (const auto& [request, error] : failures_) tell(*request, nullptr, &error);
+    }
+
+    void plan_one(const BuildRequest& request, const Target& target) {
+        const auto add = [&](Plan plan, std::vector<BundleTuning> tuned) {
+            Source source = emit(plan);
+            jobs_.push_back({&request, std::move(plan), std::move(source), std::move(tuned), {}});
+        };
+        if (!options_.tuned) return add(make_plan(request.spec, target), {});
+        if (!records_) records_ = all_records(options_.cache_directory);
+        for (const TunedPlan& each : tuned_plans(request.spec, target, *records_)) {
+            std::vector<BundleTuning> tuned;
+            for (const TuningRecord* record : each.records) tuned.push_back(tuning_of(*record));
+            add(each.plan, std::move(tuned));
+        }
     }
 
     // In a worker.
@@ -118,9 +138,10 @@ class Builder {
 
     BuildStep step_of(const Job& job) const {
         const BuildAnswer& answer = *job.answer;
-        return {describe_kernel(job.request->name, job.request->spec, job.plan, job.source,
-                                answer.cubin.entries, answer.options),
-                answer.from_cache, answer.compile_ms, answer.cubin.warnings};
+        BundleKernel kernel = describe_kernel(job.request->name, job.request->spec, job.plan,
+                                              job.source, answer.cubin.entries, answer.options);
+        kernel.tuned = job.tuned;
+        return {std::move(kernel), answer.from_cache, answer.compile_ms, answer.cubin.warnings};
     }
 
     void collect() {
@@ -157,6 +178,7 @@ class Builder {
     std::span<const BuildRequest> requests_;
     const BuildOptions& options_;
     const BuildReport& report_;
+    std::optional<std::vector<TuningRecord>> records_;
     std::vector<Job> jobs_;
     std::map<const BuildRequest*, Error> failures_;
     BuildResult result_;

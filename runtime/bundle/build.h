@@ -26,10 +26,13 @@ struct BuildRequest {
 struct BuildOptions {
     size_t processes = 1;
     bool use_cache = true;
+    // Also the plans that tuning records recommend for a config and target, each marked with the
+    // GPUs and sizes they are the fastest for.
+    bool tuned = false;
     std::filesystem::path cache_directory;  // empty: the default one
 };
 
-// One kernel that was made.
+// One kernel that was made. A request has several where tuned plans are wanted, the default first.
 struct BuildStep {
     BundleKernel kernel;
     bool from_cache = false;

@@ -19,10 +19,28 @@ namespace {
 
 struct Request {
     std::string identity;
-    const Spec& spec;
+    const BundleQuery& query;
     std::string plan, target;  // empty: any
-    int major, minor;
 };
+
+// A kernel that runs on the GPU; lower ranks suit it better.
+struct Suitable {
+    const BundleKernel* kernel;
+    int rank;
+    TuningFit fit;
+};
+
+TuningFit best_fit(const BundleKernel& kernel, const BundleQuery& query) {
+    TuningFit best;
+    if (!query.use_tuning) return best;
+    for (const BundleTuning& tuning : kernel.tuned) {
+        const TuningFit fit =
+            fit_of({tuning.device, tuning.multiprocessors, tuning.compute_capability, ""},
+                   {tuning.rows, tuning.len_q, tuning.len_k}, query.device, query.shape);
+        if (fit.match != TuningMatch::kNone && fit.at_least_as_good_as(best)) best = fit;
+    }
+    return best;
+}
 
 bool is_asked_for(const BundleKernel& kernel, const Request& request) {
     return (kernel.asked == request.identity || kernel.spec == request.identity) &&
@@ -49,22 +67,28 @@ std::string contents_of(const Bundle& bundle) {
 }
 
 // Those of the bundle that run on the GPU, the most suitable first.
-std::vector<const BundleKernel*> suitable_kernels(const Bundle& bundle, const Request& request) {
-    std::vector<std::pair<int, const BundleKernel*>> ranked;
+std::vector<Suitable> suitable_kernels(const Bundle& bundle, const Request& request) {
+    std::vector<Suitable> kernels;
     for (const BundleKernel& kernel : bundle.kernels()) {
         if (!is_asked_for(kernel, request)) continue;
-        const auto rank = target_rank(kernel.target, request.major, request.minor);
-        if (rank) ranked.emplace_back(*rank, &kernel);
+        const auto rank = target_rank(kernel.target, request.query.major, request.query.minor);
+        if (rank) kernels.push_back({&kernel, *rank, best_fit(kernel, request.query)});
     }
-    std::stable_sort(ranked.begin(), ranked.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
-    std::vector<const BundleKernel*> kernels;
-    for (const auto& [rank, kernel] : ranked) kernels.push_back(kernel);
+    std::stable_sort(kernels.begin(), kernels.end(), [](const Suitable& a, const Suitable& b) {
+        return a.rank != b.rank ? a.rank < b.rank : a.fit.better_than(b.fit);
+    });
     return kernels;
 }
 
-FoundKernel take(const Bundle& bundle, const BundleKernel& kernel, const Spec& spec) {
-    FoundKernel found{plan_of(kernel), {}, bundle.cubin(kernel), bundle.origin()};
+FoundKernel take(const Bundle& bundle, const Suitable& suitable, const Spec& spec) {
+    const BundleKernel& kernel = *suitable.kernel;
+    FoundKernel found;
+    found.plan = plan_of(kernel);
+    found.cubin = bundle.cubin(kernel);
+    found.origin = bundle.origin();
+    found.checksum = bundle.checksum();
+    found.number = kernel.cubin;
+    found.tuning = suitable.fit.match;
     // What the request said and the manifest leaves out.
     found.plan.spec.name = spec.name;
     found.plan.spec.target = spec.target;
@@ -85,11 +109,11 @@ bool search_bundle(const Bundle& bundle, const Request& request, BundleSearch& s
              true);
         return false;
     }
-    const std::vector<const BundleKernel*> kernels = suitable_kernels(bundle, request);
+    const std::vector<Suitable> kernels = suitable_kernels(bundle, request);
     if (kernels.empty()) pass(contents_of(bundle), false);
-    for (const BundleKernel* kernel : kernels) {
+    for (const Suitable& kernel : kernels) {
         try {
-            search.found = take(bundle, *kernel, request.spec);
+            search.found = take(bundle, kernel, request.query.spec);
             return true;
         } catch (const Error& error) {
             const bool is_elsewhere = !error.where().empty() && error.where() != bundle.origin();
@@ -109,12 +133,11 @@ std::string BundleSearch::text() const {
     return text;
 }
 
-BundleSearch find_in_bundles(const Spec& spec, const Plan* exact, int major, int minor,
-                             std::span<const Bundle> bundles) {
-    Request request{spec_identity(spec), spec, "", spec.target.value_or(""), major, minor};
-    if (exact != nullptr) {
-        request.plan = manifest_plan(*exact);
-        request.target = exact->target.name;
+BundleSearch find_in_bundles(const BundleQuery& query, std::span<const Bundle> bundles) {
+    Request request{spec_identity(query.spec), query, "", query.spec.target.value_or("")};
+    if (query.exact != nullptr) {
+        request.plan = manifest_plan(*query.exact);
+        request.target = query.exact->target.name;
     }
     BundleSearch search;
     visit_linked_bundles(

@@ -9,6 +9,7 @@
 
 #include "sagejit/bundle.h"
 #include "sagejit/generator/plan.h"
+#include "tune/fit.h"
 
 namespace sagejit {
 
@@ -16,7 +17,10 @@ struct FoundKernel {
     Plan plan;
     std::vector<std::string> entries;  // symbols in the cubin, in launch order
     std::vector<uint8_t> cubin;
-    std::string origin;  // of its bundle
+    std::string origin;    // of its bundle
+    std::string checksum;  // likewise
+    size_t number = 0;     // of its cubin
+    TuningMatch tuning = TuningMatch::kNone;
 };
 
 // One bundle without the kernel.
@@ -34,11 +38,20 @@ struct BundleSearch {
     std::string text() const;
 };
 
-// Looks for the kernel that suits a GPU of compute capability major.minor best: in the linked
-// bundles, then in those given, and stops at the first bundle with any that runs there. A spec that
-// names a target gets that one, and `exact`, unless it is null, exactly that plan. A kernel that
-// cannot be read or is not of this generator is passed over.
-BundleSearch find_in_bundles(const Spec& spec, const Plan* exact, int major, int minor,
-                             std::span<const Bundle> bundles);
+// The GPU that wants a kernel, and what for.
+struct BundleQuery {
+    const Spec& spec;
+    const Plan* exact = nullptr;  // that plan; null: any
+    int major = 0, minor = 0;     // compute capability
+    TunedDevice device;           // to compare with what kernels were tuned on
+    std::optional<Shape> shape;   // what it is mostly for
+    bool use_tuning = true;
+};
+
+// Looks for the kernel that suits the GPU best: in the linked bundles, then in those given, and
+// stops at the first bundle with any that runs there. A spec that names a target gets that one. Of
+// several for one target the one tuned for the most like GPU and sizes is taken, else the first. A
+// kernel that cannot be read or is not of this generator is passed over.
+BundleSearch find_in_bundles(const BundleQuery& query, std::span<const Bundle> bundles);
 
 }  // namespace sagejit

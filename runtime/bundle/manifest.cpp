@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -20,6 +21,7 @@ constexpr int kSchema = 1;
 constexpr int kMaxDepth = 16;        // a region of a plan is the deepest, at 7
 constexpr size_t kMaxText = 4096;    // of a name, an option or a symbol
 constexpr size_t kMaxMembers = 256;  // of one object; a plan has about a dozen
+constexpr uint64_t kMaxBucket = uint64_t{1} << 62;
 constexpr size_t kHashDigits = 32;
 
 // The one object with its members checked off: each is asked for once, and none is left over.
@@ -68,6 +70,8 @@ class Members {
     int count(const char* key) {
         return static_cast<int>(number(key, std::numeric_limits<int>::max()));
     }
+
+    bool has(const char* key) const { return json_.contains(key); }
 
     const Json& array(const char* key) {
         const Json& value = take(key);
@@ -163,6 +167,26 @@ CubinEntry parse_entry(Members members) {
     return entry;
 }
 
+BundleTuning parse_tuning(Members members) {
+    // Only what a bucket can be.
+    const auto power = [&members](const char* key) {
+        const uint64_t value = members.number(key, kMaxBucket);
+        if (!std::has_single_bit(value)) {
+            members.refuse(fmt::format("has no power of two for {}", key));
+        }
+        return static_cast<int64_t>(value);
+    };
+    BundleTuning tuning;
+    tuning.device = members.text("device");
+    tuning.multiprocessors = members.count("multiprocessors");
+    tuning.compute_capability = members.text("compute_capability");
+    tuning.rows = power("rows");
+    tuning.len_q = power("len_q");
+    tuning.len_k = power("len_k");
+    members.end();
+    return tuning;
+}
+
 BundleKernel parse_kernel(Members members, const std::vector<StoredCubin>& cubins,
                           const std::string& origin) {
     BundleKernel kernel;
@@ -185,6 +209,13 @@ BundleKernel parse_kernel(Members members, const std::vector<StoredCubin>& cubin
         kernel.entries.push_back(
             parse_entry(Members(entries[i], members.path("entries", i), origin)));
     }
+    if (members.has("tuned")) {
+        const Json& tuned = members.array("tuned");
+        for (size_t i = 0; i < tuned.size(); ++i) {
+            kernel.tuned.push_back(
+                parse_tuning(Members(tuned[i], members.path("tuned", i), origin)));
+        }
+    }
     members.end();
     return kernel;
 }
@@ -196,6 +227,15 @@ Json entry_json(const CubinEntry& entry) {
             {"spill_store_bytes", entry.spill_store_bytes},
             {"spill_load_bytes", entry.spill_load_bytes},
             {"static_shared_bytes", entry.static_shared_bytes}};
+}
+
+Json tuning_json(const BundleTuning& tuning) {
+    return {{"device", tuning.device},
+            {"multiprocessors", tuning.multiprocessors},
+            {"compute_capability", tuning.compute_capability},
+            {"rows", tuning.rows},
+            {"len_q", tuning.len_q},
+            {"len_k", tuning.len_k}};
 }
 
 }  // namespace
@@ -231,15 +271,22 @@ std::string print_manifest(const Manifest& manifest) {
     for (const BundleKernel& kernel : manifest.kernels) {
         Json entries = Json::array();
         for (const CubinEntry& entry : kernel.entries) entries.push_back(entry_json(entry));
-        kernels.push_back({{"name", kernel.name},
-                           {"asked", Json::parse(kernel.asked)},
-                           {"spec", Json::parse(kernel.spec)},
-                           {"target", kernel.target},
-                           {"plan", Json::parse(kernel.plan)},
-                           {"source_hash", kernel.source_hash},
-                           {"options", kernel.options},
-                           {"cubin", kernel.cubin},
-                           {"entries", std::move(entries)}});
+        Json printed = {{"name", kernel.name},
+                        {"asked", Json::parse(kernel.asked)},
+                        {"spec", Json::parse(kernel.spec)},
+                        {"target", kernel.target},
+                        {"plan", Json::parse(kernel.plan)},
+                        {"source_hash", kernel.source_hash},
+                        {"options", kernel.options},
+                        {"cubin", kernel.cubin},
+                        {"entries", std::move(entries)}};
+        if (!kernel.tuned.empty()) {
+            printed["tuned"] = Json::array();
+            for (const BundleTuning& tuning : kernel.tuned) {
+                printed["tuned"].push_back(tuning_json(tuning));
+            }
+        }
+        kernels.push_back(std::move(printed));
     }
     const Json json = {{"schema", kSchema},
                        {"generator", manifest.generator},

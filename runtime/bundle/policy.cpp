@@ -4,6 +4,7 @@
 
 #include "driver.h"
 #include "sagejit/generator/error.h"
+#include "tune/choose.h"
 #include "warning.h"
 
 namespace sagejit {
@@ -36,7 +37,10 @@ void check_policy(const Device& device, const PrepareOptions& options) {
 BundleSearch search_bundles(const Spec& spec, const Plan* exact, const Device& device,
                             const PrepareOptions& options) {
     const GpuInfo& gpu = gpu_info(device.ordinal());
-    BundleSearch search = find_in_bundles(spec, exact, gpu.major, gpu.minor, options.bundles);
+    BundleSearch search =
+        find_in_bundles({spec, exact, gpu.major, gpu.minor, describe_device(device), options.shape,
+                         options.use_tuning},
+                        options.bundles);
     if (search.found) return search;
     if (options.policy == PreparePolicy::kBundleOnly) {
         throw_not_built(spec, device, options, search.text());

@@ -103,6 +103,7 @@ namespace {
 Kernel load_found(FoundKernel found, const Device& device) {
     PrepareReport report;
     report.bundle = found.origin;
+    report.tuning = found.tuning;
     auto executor = load_cuda_executor(found.plan, found.entries, device, found.cubin, report);
     return Kernel(std::make_shared<const Kernel::State>(std::move(found.plan), device,
                                                         std::move(report), std::move(executor)));

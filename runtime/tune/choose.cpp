@@ -2,9 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <limits>
+#include <algorithm>
 
 #include "driver.h"
+#include "tune/fit.h"
 #include "tune/store.h"
 
 namespace sagejit {
@@ -17,27 +18,10 @@ const Plan* find_plan(std::span<const Plan> plans, const std::string& choices) {
     return nullptr;
 }
 
-// Lower is better; the match first, then the distance.
-struct Fit {
-    TuningMatch match = TuningMatch::kNone;
-    double distance = std::numeric_limits<double>::infinity();
-
-    bool at_least_as_good_as(const Fit& other) const {
-        if (match != other.match) return match > other.match;
-        return distance <= other.distance;
-    }
-};
-
-Fit fit_of(const TuningRecord& record, const TunedDevice& device,
-           const std::optional<Shape>& shape) {
-    Fit fit;
-    fit.distance = shape ? distance(record.bucket, bucket_of(*shape)) : 1 / pairs(record.bucket);
-    if (record.device.same_gpu(device)) {
-        fit.match = shape && fit.distance == 0 ? TuningMatch::kExact : TuningMatch::kOtherShape;
-    } else if (record.device.compute_capability == device.compute_capability) {
-        fit.match = TuningMatch::kOtherDevice;
-    }
-    return fit;
+// Whether it is measured, right, and for this request.
+bool applies(const TuningRecord& record, const std::string& identity, const Target& target) {
+    return record.identity == identity && record.target == target.name && !record.estimate &&
+           record.passed();
 }
 
 }  // namespace
@@ -68,11 +52,10 @@ ChosenPlan choose_plan(const Spec& spec, const Target& target, const TunedDevice
     std::vector<Plan> plans;  // made when a record asks for them
     ChosenPlan chosen;
     const Plan* best_plan = nullptr;
-    Fit best;
+    TuningFit best;
     for (const TuningRecord& record : records) {
-        if (record.identity != identity || record.target != target.name) continue;
-        if (record.estimate || !record.passed()) continue;
-        const Fit fit = fit_of(record, device, shape);
+        if (!applies(record, identity, target)) continue;
+        const TuningFit fit = fit_of(record.device, record.bucket, device, shape);
         if (fit.match == TuningMatch::kNone || !fit.at_least_as_good_as(best)) continue;
         if (plans.empty()) plans = candidates(spec, target);
         const Plan* plan = find_plan(plans, record.choices);
@@ -86,15 +69,46 @@ ChosenPlan choose_plan(const Spec& spec, const Target& target, const TunedDevice
     return chosen;
 }
 
-ChosenPlan choose_plan(const Spec& spec, const Target& target, const Device& device,
-                       const std::optional<Shape>& shape,
-                       const std::filesystem::path& cache_directory) {
-    if (device.is_host()) return {make_plan(spec, target), TuningMatch::kNone, std::nullopt};
+std::vector<TunedPlan> tuned_plans(const Spec& spec, const Target& target,
+                                   std::span<const TuningRecord> records) {
+    const std::string identity = tuning_identity(spec);
+    std::vector<Plan> plans;
+    std::vector<TunedPlan> result = {{make_plan(spec, target), {}}};
+    // Of two records for the same GPU and bucket the later one counts, so the last come first.
+    std::vector<const TuningRecord*> taken;
+    for (size_t i = records.size(); i-- > 0;) {
+        const TuningRecord& record = records[i];
+        if (!applies(record, identity, target)) continue;
+        const auto is_same = [&record](const TuningRecord* other) {
+            return other->device.same_gpu(record.device) && other->bucket == record.bucket;
+        };
+        if (std::any_of(taken.begin(), taken.end(), is_same)) continue;
+        if (plans.empty()) plans = candidates(spec, target);
+        const Plan* plan = find_plan(plans, record.choices);
+        if (plan == nullptr) continue;
+        taken.push_back(&record);
+        const auto known = std::find_if(result.begin(), result.end(), [&](const TunedPlan& each) {
+            return plan_choices(each.plan) == record.choices;
+        });
+        TunedPlan& tuned = known != result.end() ? *known : result.emplace_back(*plan);
+        tuned.records.push_back(&record);
+    }
+    return result;
+}
+
+std::vector<TuningRecord> all_records(const std::filesystem::path& cache_directory) {
     std::vector<TuningRecord> records = shipped_records();
     for (TuningRecord& record : TuningStore(cache_directory).records()) {
         records.push_back(std::move(record));
     }
-    return choose_plan(spec, target, describe_device(device), shape, records);
+    return records;
+}
+
+ChosenPlan choose_plan(const Spec& spec, const Target& target, const Device& device,
+                       const std::optional<Shape>& shape,
+                       const std::filesystem::path& cache_directory) {
+    if (device.is_host()) return {make_plan(spec, target), TuningMatch::kNone, std::nullopt};
+    return choose_plan(spec, target, describe_device(device), shape, all_records(cache_directory));
 }
 
 }  // namespace sagejit

@@ -28,6 +28,20 @@ struct ChosenPlan {
 ChosenPlan choose_plan(const Spec& spec, const Target& target, const TunedDevice& device,
                        const std::optional<Shape>& shape, std::span<const TuningRecord> records);
 
+// A plan with the records that recommend it.
+struct TunedPlan {
+    Plan plan;
+    std::vector<const TuningRecord*> records;  // into those given
+};
+
+// Every plan that some record recommends for this request, on whatever GPU and for whatever sizes,
+// behind make_plan's, which comes first whether or not one does.
+std::vector<TunedPlan> tuned_plans(const Spec& spec, const Target& target,
+                                   std::span<const TuningRecord> records);
+
+// Shipped records, then those of the cache directory (empty: the default one).
+std::vector<TuningRecord> all_records(const std::filesystem::path& cache_directory);
+
 // The same from shipped records and those of the cache directory (empty: the default one), which
 // win. The host device and requests with nothing to choose get make_plan's.
 ChosenPlan choose_plan(const Spec& spec, const Target& target, const Device& device,

@@ -118,6 +118,62 @@ class Build(TestCase):
         )
         self.assertEqual([kernel["target"] for kernel in value["kernels"]], ["sm_89"])
 
+    def test_tuned(self):
+        """Records decide what is built besides the default, and the sizes decide what is run."""
+        config = self.write_config("few", name="few", tile={"tile_q": 64})
+        shapes = ("1,2,1,256,256,32", "1,2,1,4096,4096,32")
+        env = {**self.env, "SAGEJIT_LIBCUDA": os.environ["SAGEJIT_STUB_CUDA"]}
+        # The host device's estimates, made into what tuning on the stub's GPU would have written.
+        estimates = [
+            self.succeed_json("tune", "--config", config, "--shape", shape, "--device", "host",
+                              "--target", "sm_90", env=env)["results"][0]
+            for shape in shapes
+        ]
+        (gpu,) = self.parse(sagejit("doctor", "--json", env=env).stdout)["gpus"]
+        wanted = [estimates[0]["candidates"][index]["choices"] for index in (0, 3)]
+        time_ms = {"median_ms": 1.0, "q1_ms": 0.9, "q3_ms": 1.1, "samples": 9}
+        lines = []
+        for estimate, choices in zip(estimates, wanted):
+            lines.append({
+                **estimate["record"], "estimate": False, "plan": choices, "whole_call": time_ms,
+                "attention": time_ms,
+                "device": {"name": gpu["name"], "multiprocessors": gpu["multiprocessors"],
+                           "compute_capability": "9.0", "driver": ""},
+            })
+        # One of another target, and one that is older than the first, are passed over.
+        lines.append({**lines[0], "target": "sm_80"})
+        lines.insert(0, {**lines[0], "plan": estimates[0]["candidates"][5]["choices"]})
+        records = self.path("cache") / "tune" / "records.jsonl"
+        records.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+        base = ("build", "--config", config, "--target", "sm_90", "-o", self.output)
+        self.assertEqual(len(self.succeed_json(*base, env=self.env)["kernels"]), 1)
+        built = self.succeed_json(*base, "--tuned", env=self.env)["kernels"]
+        self.assertEqual([(k["config"], len(k["tuned"])) for k in built], [("few", 1), ("few", 1)])
+        self.assertEqual([k["tuned"][0]["len_k"] for k in built], [256, 4096])
+        self.assertEqual(built[1]["tuned"][0]["device"], gpu["name"])
+        listed = self.succeed_json("bundle", "ls", self.output)["kernels"]
+        self.assertEqual([k["tuned"] for k in listed], [k["tuned"] for k in built])
+        self.assertIn(f"is tuned for {gpu['name']}, rows 2, len 4096/4096",
+                      self.succeed("bundle", "ls", self.output).stdout)
+        self.assertEqual(self.succeed_json("bundle", "verify", self.output)["kernels"], 2)
+
+        env |= {"SAGEJIT_NVRTC": "/nonexistent", "SAGEJIT_STUB_DEVICES": "9.0,9.0"}
+        plans = [estimates[0]["candidates"][index]["plan"] for index in (0, 3)]
+        for device, len_k, plan, match in (
+            (0, 256, plans[0], "exact"), (0, 4096, plans[1], "exact"), (0, 3000, plans[1], "exact"),
+            (0, 512, plans[0], "other_shape"), (1, 4096, plans[1], "other_device"),
+        ):
+            with self.subTest(device=device, len_k=len_k):
+                problem = self.path(f"in{len_k}")
+                self.succeed("make-input", "--distribution", "normal", "--shape",
+                             f"1,2,1,{len_k},{len_k},32", "-o", problem)
+                value = self.succeed_json(
+                    "run", "--config", config, "--input", problem, "--output", self.path("out"),
+                    "--bundle", self.output, "--policy", "bundle_only", "--device", f"cuda:{device}",
+                    env=env)
+                self.assertEqual((value["plan"], value["tuning"]), (plan, match))
+
     def test_equal_kernels_are_made_once(self):
         first = self.write_config("first", name="first")
         second = self.write_config("second", name="second")

@@ -37,6 +37,7 @@ inline BundleKernel fake_kernel(const std::string& name, const std::string& targ
     kernel.source_hash = "0123456789abcdef0123456789abcdef";
     kernel.options = {"--gpu-architecture=" + target};
     kernel.entries = {{"quantize", 40, 0, 0, 0, 0}, {"attention", 168, 16, 4, 8, 1024}};
+    if (name == "second") kernel.tuned = {{"A GPU", 132, "9.0", 16, 4096, 1}};
     return kernel;
 }
 

@@ -197,6 +197,15 @@ TEST_CASE("Manifests that are not exactly as documented are refused, whatever th
         {"/kernels/0/entries/0/registers", "2147483648"},
         {"/kernels/0/entries/0/registers", "1.5"},
         {"/kernels/0/entries/0/more", "0"},
+        {"/kernels/1/tuned", "{}"},
+        {"/kernels/1/tuned/0", "7"},
+        {"/kernels/1/tuned/0/device", "1"},
+        {"/kernels/1/tuned/0/multiprocessors", "-1"},
+        {"/kernels/1/tuned/0/rows", "0"},
+        {"/kernels/1/tuned/0/rows", "3"},
+        {"/kernels/1/tuned/0/len_q", "9223372036854775808"},
+        {"/kernels/1/tuned/0/len_k", "\"1\""},
+        {"/kernels/1/tuned/0/more", "0"},
     };
     for (const auto& [pointer, value] : changes) {
         CAPTURE(pointer, value);
@@ -205,7 +214,8 @@ TEST_CASE("Manifests that are not exactly as documented are refused, whatever th
         CHECK_FALSE(accepted(with_manifest(good, changed.dump())));
     }
     // Each member is needed.
-    for (const char* parent : {"", "/cubins/0", "/kernels/0", "/kernels/0/entries/0"}) {
+    for (const char* parent :
+         {"", "/cubins/0", "/kernels/0", "/kernels/0/entries/0", "/kernels/1/tuned/0"}) {
         const Json object = manifest.at(Json::json_pointer(parent));
         for (const auto& member : object.items()) {
             CAPTURE(parent, member.key());

@@ -25,7 +25,7 @@ struct Options {
     std::vector<std::string> configs, targets;
     std::string output, dependencies;
     uint64_t jobs = 0;
-    bool no_cache = false, json = false;
+    bool no_cache = false, tuned = false, json = false;
 };
 
 size_t usable_processors() {
@@ -64,7 +64,8 @@ void report_json(const Options& options, const BuildResult& result) {
                            {"compile_ms", step.compile_ms},
                            {"cubin_bytes", step.kernel.cubin_bytes},
                            {"warnings", step.warnings},
-                           {"entries", entries_json(step.kernel)}});
+                           {"entries", entries_json(step.kernel)},
+                           {"tuned", tuned_json(step.kernel)}});
     }
     print_json({{"file", options.output},
                 {"bytes", result.bundle.size()},
@@ -110,6 +111,7 @@ BuildResult build(const std::vector<BuildRequest>& requests, const Options& opti
     BuildOptions build_options;
     build_options.processes = options.jobs > 0 ? options.jobs : usable_processors();
     build_options.use_cache = !options.no_cache;
+    build_options.tuned = options.tuned;
     Progress progress;
     BuildResult result =
         build_bundle(requests, build_options, [&progress](const BuildProgress& state) {
@@ -173,6 +175,10 @@ void add_build(CommandLine& line) {
               Presence::kRequired);
     verb.whole_number("-j,--jobs", options->jobs, "N",
                       "Processes that compile (default, and 0: one for each processor)");
+    verb.flag(
+        "--tuned", options->tuned,
+        "Also the tiles that tuning records (sagejit tune) recommend, for the GPUs and sizes they "
+        "were measured for");
     verb.text("--depfile", options->dependencies, "FILE",
               "Also write a rule for make or ninja that names the configs and NVRTC");
     verb.no_cache(options->no_cache);

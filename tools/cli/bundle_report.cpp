@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "tune/bucket.h"
+
 namespace sagejit::cli {
 
 std::string kernel_count(size_t count) {
@@ -19,6 +21,29 @@ Json entries_json(const BundleKernel& kernel) {
                            {"static_shared_bytes", entry.static_shared_bytes}});
     }
     return entries;
+}
+
+Json tuned_json(const BundleKernel& kernel) {
+    Json tuned = Json::array();
+    for (const BundleTuning& tuning : kernel.tuned) {
+        tuned.push_back({{"device", tuning.device},
+                         {"multiprocessors", tuning.multiprocessors},
+                         {"compute_capability", tuning.compute_capability},
+                         {"rows", tuning.rows},
+                         {"len_q", tuning.len_q},
+                         {"len_k", tuning.len_k}});
+    }
+    return tuned;
+}
+
+std::string tuned_text(const BundleKernel& kernel) {
+    std::string text;
+    for (const BundleTuning& tuning : kernel.tuned) {
+        text += fmt::format("{} for {} ({}) is tuned for {}, {}\n", kernel.name, kernel.target,
+                            kernel.source_hash.substr(0, 8), tuning.device,
+                            to_text(ShapeBucket{tuning.rows, tuning.len_q, tuning.len_k}));
+    }
+    return text;
 }
 
 }  // namespace sagejit::cli

@@ -15,4 +15,9 @@ std::string kernel_count(size_t count);
 // The entries of a kernel, as an array.
 Json entries_json(const BundleKernel& kernel);
 
+// The GPUs and sizes a kernel was found the fastest for; empty where nobody measured.
+Json tuned_json(const BundleKernel& kernel);
+// A line for each of them; empty where there is none.
+std::string tuned_text(const BundleKernel& kernel);
+
 }  // namespace sagejit::cli

@@ -6,6 +6,7 @@
 
 #include "attention_call.h"
 #include "attention_input.h"
+#include "bench_row.h"
 #include "config_file.h"
 #include "output_path.h"
 #include "sagejit/generator/layers.h"
@@ -189,6 +190,8 @@ int run_run(const Options& options) {
     fields.update({{"shape", shape_json(input)},
                    {"logit_scale", logit_scale},
                    {"outputs", outputs_json(config, input)},
+                   {"plan", plan_summary(kernel.plan())},
+                   {"tuning", to_string(kernel.report().tuning)},
                    {"from_cache", kernel.report().from_cache},
                    {"bundle", kernel.report().bundle},
                    {"milliseconds", timings_json(ms)}});

@@ -18,6 +18,16 @@
 
 namespace sagejit {
 
+// Sizes on a GPU for which tuning has found a kernel the fastest.
+struct BundleTuning {
+    std::string device;  // "NVIDIA H200"
+    int multiprocessors = 0;
+    std::string compute_capability;          // "9.0"
+    int64_t rows = 1, len_q = 1, len_k = 1;  // powers of two; rows: batch * heads_q
+
+    bool operator==(const BundleTuning&) const = default;
+};
+
 // What the manifest says about one kernel.
 struct BundleKernel {
     std::string name;                  // the config's; free text
@@ -29,7 +39,8 @@ struct BundleKernel {
     std::string source_hash;           // 32 hex digits
     std::vector<std::string> options;  // NVRTC's
     std::vector<CubinEntry> entries;
-    size_t cubin = 0;  // its number in the bundle; kernels may share one
+    std::vector<BundleTuning> tuned;  // where it is the fastest; empty: nobody has measured
+    size_t cubin = 0;                 // its number in the bundle; kernels may share one
     uint64_t cubin_bytes = 0;
 
     bool operator==(const BundleKernel&) const = default;
