@@ -26,6 +26,12 @@ std::string_view to_string(Quality value) {
 }
 
 Spec default_spec(const SpecRequest& request, const Target& target) {
+    Spec spec = unchecked_default_spec(request, target);
+    validate(spec);
+    return spec;
+}
+
+Spec unchecked_default_spec(const SpecRequest& request, const Target& target) {
     Spec spec;
     spec.head_dim = request.head_dim;
     spec.head_dim_v = request.head_dim_v;
@@ -37,7 +43,6 @@ Spec default_spec(const SpecRequest& request, const Target& target) {
     if (target.family == Family::kWgmma) {
         // One product of P and V is both fast and accurate there, and takes V as it is.
         if (request.dtype == DataType::kBf16) spec.pv_type = PvType::kBf16;
-        validate(spec);
         return spec;
     }
     switch (request.quality) {
@@ -55,7 +60,6 @@ Spec default_spec(const SpecRequest& request, const Target& target) {
             }
             break;
     }
-    validate(spec);
     return spec;
 }
 

@@ -266,9 +266,11 @@ typedef struct sagejit_attention_options {
 /* o = softmax(logit_scale * q k^T + causal mask) v with a kernel chosen for the tensors; shapes as
  * in sagejit_call. The first call for a head_dim, data type, mask and device plans, compiles (or
  * finds in the cache) and loads it, up to seconds; the process keeps it, and later calls are
- * launches on stream. Workspace is allocated and freed in the stream's order (cuMemAllocAsync).
- * While the stream is being captured the workspace becomes part of the graph, and a kernel that is
- * not prepared is SAGEJIT_NOT_PREPARED, which leaves the capture valid. options may be NULL.
+ * launches on stream. Tuning records decide the tiles for each bucket of sizes by itself, so that a
+ * first call in one may compile another plan. Workspace is allocated and freed in the stream's order (cuMemAllocAsync).
+ * While the stream is being captured the workspace becomes part of the graph; a kernel prepared for
+ * other sizes is used, and where there is none that is SAGEJIT_NOT_PREPARED, which leaves the capture
+ * valid. options may be NULL.
  * Statuses as those of sagejit_prepare and sagejit_kernel_launch. */
 SAGEJIT_API sagejit_status sagejit_attention(const sagejit_tensor* q, const sagejit_tensor* k,
                                              const sagejit_tensor* v, const sagejit_tensor* o,

@@ -7,7 +7,7 @@
 
 #include "driver.h"
 #include "memory_location.h"
-#include "sagejit/registry.h"
+#include "registry.h"
 #include "stream_memory.h"
 
 namespace sagejit {
@@ -16,6 +16,7 @@ namespace {
 // What attention resolves its arguments to.
 struct Choice {
     Arguments call;
+    Shape shape;
     Device device;
     Spec spec;
 };
@@ -62,13 +63,16 @@ const Target& target_on(const Device& device, Quality quality) {
     if (device.is_host()) return find_target(kDefaultTarget);
     if (quality == Quality::kAccurate) return device.target();
     const GpuInfo& gpu = gpu_info(device.ordinal());
-    return *targets_for_device(gpu.major, gpu.minor).front();
+    for (const Target& target : all_targets()) {
+        if (target.exact && target.arch == gpu.major * 10 + gpu.minor) return target;
+    }
+    return device.target();
 }
 
 Choice choose(const TensorRef& q, const TensorRef& k, const TensorRef& v, const TensorRef& out,
               const AttentionOptions& options) {
     Arguments call{q, k, v, out, options.lse, 0};
-    shape_of(call);  // throws where they do not go together
+    const Shape shape = shape_of(call);  // throws where they do not go together
     SpecRequest request;
     request.head_dim = checked_head_dim(q, "q");
     request.head_dim_v = checked_head_dim(v, "v");
@@ -79,7 +83,8 @@ Choice choose(const TensorRef& q, const TensorRef& k, const TensorRef& v, const 
     request.quality = options.quality;
     call.logit_scale = options.logit_scale.value_or(default_logit_scale(request.head_dim));
     const Device device = options.device ? *options.device : device_of_tensors(call);
-    return {call, device, default_spec(request, target_on(device, options.quality))};
+    return {call, shape, device,
+            unchecked_default_spec(request, target_on(device, options.quality))};
 }
 
 }  // namespace
@@ -87,16 +92,18 @@ Choice choose(const TensorRef& q, const TensorRef& k, const TensorRef& v, const 
 void attention(const TensorRef& q, const TensorRef& k, const TensorRef& v, const TensorRef& out,
                const AttentionOptions& options, void* stream) {
     const Choice choice = choose(q, k, v, out, options);
-    std::optional<Kernel> kernel = find_prepared(choice.spec, choice.device);
-    if (!kernel) {
-        if (is_capturing(choice.device, stream)) {
+    std::optional<Kernel> kernel = find_for_sizes(choice.spec, choice.device, choice.shape);
+    if (!kernel && is_capturing(choice.device, stream)) {
+        // One that was chosen for other sizes is right for these, too.
+        kernel = find_prepared(choice.spec, choice.device);
+        if (!kernel) {
             throw Error(ErrorCode::kNotPrepared,
                         "the stream is being captured, and this kernel is not prepared",
                         choice.device.text(), "call prepare_attention before the capture begins");
         }
-        kernel = prepare(choice.spec, choice.device);
     }
-    const size_t bytes = kernel->workspace_size(shape_of(choice.call));
+    if (!kernel) kernel = prepare_for_sizes(choice.spec, choice.device, choice.shape);
+    const size_t bytes = kernel->workspace_size(choice.shape);
     const StreamMemory workspace(choice.device, bytes, stream);
     kernel->launch(choice.call, workspace.data(), bytes, stream);
 }
@@ -104,8 +111,10 @@ void attention(const TensorRef& q, const TensorRef& k, const TensorRef& v, const
 Kernel prepare_attention(const TensorRef& q, const TensorRef& k, const TensorRef& v,
                          const TensorRef& out, const AttentionOptions& options) {
     const Choice choice = choose(q, k, v, out, options);
-    if (auto kernel = find_prepared(choice.spec, choice.device)) return *std::move(kernel);
-    return prepare(choice.spec, choice.device);
+    if (auto known = find_for_sizes(choice.spec, choice.device, choice.shape)) {
+        return *std::move(known);
+    }
+    return prepare_for_sizes(choice.spec, choice.device, choice.shape);
 }
 
 }  // namespace sagejit

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <atomic>
 #include <map>
 #include <mutex>
 
@@ -54,7 +55,12 @@ int gpu_count() {
 const GpuInfo& gpu_info(int ordinal) {
     static std::mutex mutex;
     static std::map<int, GpuInfo> known;  // nodes stay where they are
+    static std::array<std::atomic<const GpuInfo*>, kQuickOrdinals> quick{};
     const DriverApi& api = driver_api();
+    const bool is_quick = ordinal >= 0 && ordinal < kQuickOrdinals;
+    if (is_quick) {
+        if (const GpuInfo* info = quick[ordinal].load(std::memory_order_acquire)) return *info;
+    }
     const std::lock_guard lock(mutex);
     if (const auto found = known.find(ordinal); found != known.end()) return found->second;
     const int count = gpu_count();
@@ -63,7 +69,9 @@ const GpuInfo& gpu_info(int ordinal) {
                     fmt::format("there is no GPU cuda:{}; the driver counts {}", ordinal, count),
                     "device", "choose cuda:0 to cuda:N-1, and check CUDA_VISIBLE_DEVICES");
     }
-    return known.emplace(ordinal, query_gpu(api, ordinal)).first->second;
+    const GpuInfo& info = known.emplace(ordinal, query_gpu(api, ordinal)).first->second;
+    if (is_quick) quick[ordinal].store(&info, std::memory_order_release);
+    return info;
 }
 
 size_t gpu_free_memory(int ordinal) {

@@ -22,6 +22,9 @@ struct GpuInfo {
     std::string pci_bus_id;  // "0000:17:00.0", by which NVML knows it
 };
 
+// GPUs below this number are found again without a lock.
+inline constexpr int kQuickOrdinals = 64;
+
 // Opens and initialises the driver: $SAGEJIT_LIBCUDA where it is set, else libcuda.so.1 by the
 // loader. Throws Error(kNoDriver) listing the places searched, or with the driver's own words;
 // Error(kNoDevice) when it sees no GPU. Nothing is remembered; driver_api() is the process-wide

@@ -172,13 +172,20 @@ CUdevice device_handle(int ordinal) {
 CUcontext primary_context(int ordinal) {
     static std::mutex mutex;
     static std::map<int, CUcontext> contexts;
+    static std::array<std::atomic<CUcontext>, kQuickOrdinals> quick{};
     const DriverApi& api = driver_api();
+    const bool is_quick = ordinal >= 0 && ordinal < kQuickOrdinals;
+    if (is_quick) {
+        const CUcontext retained = quick[ordinal].load(std::memory_order_acquire);
+        if (retained != nullptr) return retained;
+    }
     const std::lock_guard lock(mutex);
     CUcontext& context = contexts[ordinal];
     if (context == nullptr) {
         api.check(api.device_primary_ctx_retain(&context, device_handle(ordinal)),
                   "cuDevicePrimaryCtxRetain", ErrorCode::kLaunchFailed,
                   fmt::format("cuda:{}", ordinal));
+        if (is_quick) quick[ordinal].store(context, std::memory_order_release);
     }
     return context;
 }

@@ -1,14 +1,19 @@
 // prepare and Kernel: spec to plan to source to something that launches.
 #include <fmt/format.h>
 
+#include <cstdlib>
+#include <map>
+#include <mutex>
 #include <span>
 #include <utility>
 
 #include "arguments.h"
 #include "bundle/policy.h"
+#include "cache_directory.h"
 #include "call_geometry.h"
 #include "driver.h"
 #include "executor.h"
+#include "fork_safe.h"
 #include "launch.h"
 #include "registry.h"
 #include "sagejit/generator/source.h"
@@ -21,7 +26,7 @@ namespace sagejit {
 
 struct Kernel::State {
     State(Plan the_plan, Device the_device, PrepareReport the_report,
-          std::unique_ptr<Executor> the_executor)
+          std::shared_ptr<const Executor> the_executor)
         : plan(std::move(the_plan)),
           device(the_device),
           report(the_report),
@@ -30,7 +35,7 @@ struct Kernel::State {
     Plan plan;
     Device device;
     PrepareReport report;
-    std::unique_ptr<Executor> executor;
+    std::shared_ptr<const Executor> executor;  // kernels of one plan may share it
     mutable RecentGeometry recent;
 };
 
@@ -100,11 +105,49 @@ void KernelPhases::launch(const Kernel& kernel, Phase phase, const Arguments& ar
 
 namespace {
 
+// What is loaded, by where it came from, for as long as a kernel holds it. Sizes of many buckets
+// get the same plan: its code is loaded once.
+struct LoadedCode {
+    std::mutex mutex;
+    std::map<std::string, std::weak_ptr<const Executor>> executors;
+};
+
+template <typename Load>
+std::shared_ptr<const Executor> loaded_once(const std::string& code, const Load& load) {
+    LoadedCode& loaded = fork_safe<LoadedCode>();
+    {
+        const std::lock_guard lock(loaded.mutex);
+        const auto found = loaded.executors.find(code);
+        if (found != loaded.executors.end()) {
+            if (auto executor = found->second.lock()) return executor;
+        }
+    }
+    std::shared_ptr<const Executor> executor = load();
+    const std::lock_guard lock(loaded.mutex);
+    std::erase_if(loaded.executors, [](const auto& each) { return each.second.expired(); });
+    loaded.executors[code] = executor;
+    return executor;
+}
+
+// Everything that decides what code a source becomes, and where it may come from.
+std::string code_of(const Source& source, const Device& device, const PrepareOptions& options) {
+    const char* flags = std::getenv("NVRTC_APPEND_FLAGS");
+    return fmt::format(
+        "{} {} {} {} {}", device.text(), source.hash, to_string(options.policy),
+        flags != nullptr ? flags : "",
+        (options.cache_directory.empty() ? default_cache_directory() : options.cache_directory)
+            .string());
+}
+
 Kernel load_found(FoundKernel found, const Device& device) {
     PrepareReport report;
     report.bundle = found.origin;
     report.tuning = found.tuning;
-    auto executor = load_cuda_executor(found.plan, found.entries, device, found.cubin, report);
+    const std::string code = fmt::format("{} bundle {} {} {}", device.text(), found.checksum,
+                                         found.number, plan_json(found.plan, -1));
+    auto executor = loaded_once(code, [&] {
+        return load_cuda_executor(found.plan, found.entries, device, found.cubin, report);
+    });
     return Kernel(std::make_shared<const Kernel::State>(std::move(found.plan), device,
                                                         std::move(report), std::move(executor)));
 }
@@ -116,10 +159,18 @@ Kernel make_kernel(const ChosenPlan& chosen, const Device& device, const Prepare
     const Source source = emit(plan);
     PrepareReport report;
     report.tuning = chosen.match;
-    std::unique_ptr<Executor> executor;
+    std::shared_ptr<const Executor> executor;
     try {
-        executor = device.is_host() ? make_host_executor(plan, source, options, report)
-                                    : make_cuda_executor(plan, source, device, options, report);
+        if (device.is_host()) {
+            executor = make_host_executor(plan, source, options, report);
+        } else if (!options.use_cache) {
+            executor = make_cuda_executor(plan, source, device, options, report);
+        } else {
+            report.from_cache = true;  // unless it has to be made
+            executor = loaded_once(code_of(source, device, options), [&] {
+                return make_cuda_executor(plan, source, device, options, report);
+            });
+        }
     } catch (const Error& error) {
         if (error.code() != ErrorCode::kNotBuilt) throw;
         throw_not_built(plan.spec, device, options,
@@ -146,6 +197,17 @@ Kernel prepare(const Spec& spec, const Device& device, const PrepareOptions& opt
                 : ChosenPlan{make_plan(spec, target), TuningMatch::kNone, std::nullopt};
         return make_kernel(chosen, device, inner, search);
     });
+}
+
+bool is_choice_for(const Kernel& kernel, const Spec& spec, const Device& device,
+                   const Shape& shape) {
+    if (device.is_host()) return true;
+    PrepareOptions options;
+    options.shape = shape;
+    if (search_bundles(spec, nullptr, device, options).found) return false;
+    const ChosenPlan chosen = choose_plan(spec, choose_target(spec, device), device, shape, {});
+    return chosen.plan.target.name == kernel.plan().target.name &&
+           plan_choices(chosen.plan) == plan_choices(kernel.plan());
 }
 
 Kernel prepare(const Plan& plan, const Device& device, const PrepareOptions& options) {

@@ -9,8 +9,11 @@ namespace {
 
 constexpr size_t kFirstSize = 64;
 
-size_t hash_of(const Spec& spec, int ordinal) {
-    return sagejit::hash_of(spec) ^ static_cast<size_t>(ordinal + 1) * 0x632be59bd9b4e019u;
+size_t hash_of(const Spec& spec, int ordinal, const ShapeBucket& bucket) {
+    constexpr size_t kOdd = 0x632be59bd9b4e019u, kOther = 0x9e3779b97f4a7c15u;
+    const size_t sizes = (static_cast<size_t>(bucket.rows) * 31 + bucket.len_q) * 31 + bucket.len_k;
+    return sagejit::hash_of(spec) ^ static_cast<size_t>(ordinal + 1) * kOdd ^
+           (sizes * kOther >> 17);
 }
 
 }  // namespace
@@ -20,19 +23,24 @@ KernelTable::KernelTable() {
     slots_ = all_slots_.back().get();
 }
 
-KernelTable::Node* KernelTable::find_node(const Spec& spec, int ordinal, size_t hash) const {
+KernelTable::Node* KernelTable::find_node(const Spec& spec, int ordinal, const ShapeBucket& bucket,
+                                          size_t hash) const {
     const Slots& slots = *slots_.load(std::memory_order_acquire);
     for (size_t at = hash & slots.mask;; at = (at + 1) & slots.mask) {
         Node* node = slots.nodes[at].load(std::memory_order_acquire);
         if (node == nullptr) return nullptr;
-        if (node->hash == hash && node->ordinal == ordinal && ask_for_the_same(node->spec, spec)) {
+        const Key& key = node->key;
+        if (node->hash == hash && key.ordinal == ordinal && key.bucket == bucket &&
+            ask_for_the_same(key.spec, spec)) {
             return node;
         }
     }
 }
 
-KernelTable::Hold KernelTable::find(const Spec& spec, const Device& device) const {
-    return Hold(find_node(spec, device.ordinal(), hash_of(spec, device.ordinal())));
+KernelTable::Hold KernelTable::find(const Spec& spec, const Device& device,
+                                    const ShapeBucket& bucket) const {
+    const int ordinal = device.ordinal();
+    return Hold(find_node(spec, ordinal, bucket, hash_of(spec, ordinal, bucket)));
 }
 
 void KernelTable::insert(Slots& slots, Node* node) {
@@ -41,12 +49,11 @@ void KernelTable::insert(Slots& slots, Node* node) {
     slots.nodes[at].store(node, std::memory_order_release);
 }
 
-KernelTable::Node& KernelTable::find_or_add_node(const Spec& spec, int ordinal, size_t hash) {
+KernelTable::Node& KernelTable::find_or_add_node(const Key& key, size_t hash) {
     const std::lock_guard lock(mutex_);
-    if (Node* node = find_node(spec, ordinal, hash)) return *node;
+    if (Node* node = find_node(key.spec, key.ordinal, key.bucket, hash)) return *node;
     auto node = std::make_unique<Node>();
-    node->spec = spec;
-    node->ordinal = ordinal;
+    node->key = key;
     node->hash = hash;
     nodes_.push_back(std::move(node));
     Slots* slots = slots_.load(std::memory_order_relaxed);
@@ -61,23 +68,22 @@ KernelTable::Node& KernelTable::find_or_add_node(const Spec& spec, int ordinal, 
     return *nodes_.back();
 }
 
-bool KernelTable::replace(const Spec& spec, const Device& device,
-                          std::unique_ptr<const Prepared> prepared) {
-    const size_t hash = hash_of(spec, device.ordinal());
-    Node* node = find_node(spec, device.ordinal(), hash);
+bool KernelTable::replace(const Key& key, std::unique_ptr<const Prepared> prepared) {
+    const size_t hash = hash_of(key.spec, key.ordinal, key.bucket);
+    Node* node = find_node(key.spec, key.ordinal, key.bucket, hash);
     if (node == nullptr && prepared == nullptr) return false;
-    if (node == nullptr) node = &find_or_add_node(spec, device.ordinal(), hash);
+    if (node == nullptr) node = &find_or_add_node(key, hash);
     const std::unique_ptr<const Prepared> old(node->prepared.exchange(prepared.release()));
     // Readers are launches: they are gone in microseconds.
     while (old != nullptr && node->readers.load() != 0) std::this_thread::yield();
     return old != nullptr;
 }
 
-std::vector<std::pair<Spec, int>> KernelTable::list() const {
+std::vector<KernelTable::Key> KernelTable::list() const {
     const std::lock_guard lock(mutex_);
-    std::vector<std::pair<Spec, int>> result;
+    std::vector<Key> result;
     for (const auto& node : nodes_) {
-        if (node->prepared.load() != nullptr) result.emplace_back(node->spec, node->ordinal);
+        if (node->prepared.load() != nullptr) result.push_back(node->key);
     }
     return result;
 }

@@ -1,4 +1,4 @@
-// A table of kernels by spec and device that is read without a lock.
+// A table of kernels by spec, device and sizes that is read without a lock.
 #pragma once
 
 #include <atomic>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sagejit/sagejit.h"
+#include "tune/bucket.h"
 
 namespace sagejit {
 
@@ -19,13 +20,20 @@ class KernelTable {
         Kernel kernel;
         std::string source;
     };
+    // The bucket of kernels that are for no sizes in particular; no shape has it.
+    static constexpr ShapeBucket kAnySizes = {0, 0, 0};
 
-  private:
-    // One spec on one device, from its first preparation to the end of the process. The kernel
-    // itself may come and go.
-    struct Node {
+    struct Key {
         Spec spec;
         int ordinal = 0;
+        ShapeBucket bucket;
+    };
+
+  private:
+    // One key, from its first preparation to the end of the process. The kernel itself may come and
+    // go.
+    struct Node {
+        Key key;
         size_t hash = 0;
         std::atomic<const Prepared*> prepared = nullptr;
         std::atomic<int> readers = 0;
@@ -58,12 +66,12 @@ class KernelTable {
 
     KernelTable();
     // What is there for the spec, names aside. No lock, no memory.
-    Hold find(const Spec& spec, const Device& device) const;
+    Hold find(const Spec& spec, const Device& device, const ShapeBucket& bucket = kAnySizes) const;
     // Puts a kernel in the place of the one before, or nullptr to leave none. Waits for readers of
     // the one before. True where there was one.
-    bool replace(const Spec& spec, const Device& device, std::unique_ptr<const Prepared> prepared);
-    // All specs and devices with a kernel.
-    std::vector<std::pair<Spec, int>> list() const;
+    bool replace(const Key& key, std::unique_ptr<const Prepared> prepared);
+    // All keys with a kernel.
+    std::vector<Key> list() const;
 
   private:
     // Open addressing; a full slot never changes.
@@ -73,8 +81,8 @@ class KernelTable {
         std::vector<std::atomic<Node*>> nodes;
     };
 
-    Node* find_node(const Spec& spec, int ordinal, size_t hash) const;
-    Node& find_or_add_node(const Spec& spec, int ordinal, size_t hash);
+    Node* find_node(const Spec& spec, int ordinal, const ShapeBucket& bucket, size_t hash) const;
+    Node& find_or_add_node(const Key& key, size_t hash);
     static void insert(Slots& slots, Node* node);
 
     mutable std::mutex mutex_;  // of those who write

@@ -13,6 +13,8 @@
 #include "fork_safe.h"
 #include "kernel_table.h"
 #include "single_flight.h"
+#include "spec_key.h"
+#include "warning.h"
 
 namespace sagejit {
 namespace {
@@ -36,11 +38,8 @@ std::string source_of(const PrepareOptions& options) {
     std::string text = fmt::format("{} {} {}", to_string(options.policy), options.host_seed,
                                    directory_of(options).string());
     if (options.use_tuning) text += " tuned";
-    if (options.use_tuning && options.shape) {
-        const Shape& shape = *options.shape;
-        text += fmt::format(" {} {} {} {} {}", shape.batch, shape.heads_q, shape.heads_kv,
-                            shape.len_q, shape.len_k);
-    }
+    // Sizes of one bucket get the same plan.
+    if (options.use_tuning && options.shape) text += " " + to_text(bucket_of(*options.shape));
     // Bad ones too: what becomes of them is for those who search. Names need not be unique.
     visit_linked_bundles([&text](const Bundle* bundle, const std::string& name,
                                  const std::string& problem) {
@@ -52,6 +51,22 @@ std::string source_of(const PrepareOptions& options) {
         text += fmt::format("\nopened {} {}", bundle.checksum(), bundle.origin());
     }
     return text;
+}
+
+void keep(const Spec& spec, const Device& device, const ShapeBucket& bucket, const Kernel& kernel,
+          std::string source) {
+    kernels().replace({spec, device.ordinal(), bucket},
+                      std::make_unique<const KernelTable::Prepared>(
+                          KernelTable::Prepared{kernel, std::move(source)}));
+}
+
+Device device_of(const KernelTable::Key& key) {
+    return key.ordinal < 0 ? Device::host() : Device::cuda(key.ordinal);
+}
+
+// Kernels of the host device are not tuned: all sizes get one.
+ShapeBucket bucket_on(const Device& device, const Shape& shape) {
+    return device.is_host() ? ShapeBucket{} : bucket_of(shape);
 }
 
 // The host device takes part of its options from the environment, and finds its libraries fast.
@@ -85,9 +100,7 @@ Kernel prepare_shared(const Spec& spec, const Device& device, const PrepareOptio
         inner.stop = std::move(stop);
         std::string source = source_of(options);
         Kernel kernel = make(inner);
-        kernels().replace(spec, device,
-                          std::make_unique<const KernelTable::Prepared>(
-                              KernelTable::Prepared{kernel, std::move(source)}));
+        keep(spec, device, KernelTable::kAnySizes, kernel, std::move(source));
         return kernel;
     };
     bool first = false;
@@ -113,15 +126,43 @@ std::optional<Kernel> find_prepared(const Spec& spec, const Device& device) {
     return hold ? std::optional<Kernel>(hold->kernel) : std::nullopt;
 }
 
+std::optional<Kernel> find_for_sizes(const Spec& spec, const Device& device, const Shape& shape) {
+    const KernelTable::Hold hold = kernels().find(spec, device, bucket_on(device, shape));
+    return hold ? std::optional<Kernel>(hold->kernel) : std::nullopt;
+}
+
+Kernel prepare_for_sizes(const Spec& spec, const Device& device, const Shape& shape) {
+    std::optional<Kernel> known = find_prepared(spec, device);
+    std::optional<Kernel> kernel;
+    if (known && is_choice_for(*known, spec, device, shape)) kernel = known;
+    PrepareOptions options;
+    options.shape = shape;
+    try {
+        if (!kernel) kernel = prepare(spec, device, options);
+    } catch (const Error& error) {
+        if (!known) throw;
+        // Right for these sizes too, if not the fastest.
+        warn_once(fmt::format("the plan for {} cannot be prepared, and another one is used: {}",
+                              to_text(bucket_of(shape)), error.what()));
+        kernel = known;
+    }
+    keep(spec, device, bucket_on(device, shape), *kernel, "");
+    return *kernel;
+}
+
 bool forget_prepared(const Spec& spec, const Device& device) {
-    return kernels().replace(spec, device, nullptr);
+    bool forgotten = kernels().replace({spec, device.ordinal(), KernelTable::kAnySizes}, nullptr);
+    for (const KernelTable::Key& key : kernels().list()) {
+        if (key.ordinal != device.ordinal() || !ask_for_the_same(key.spec, spec)) continue;
+        forgotten |= kernels().replace(key, nullptr);
+    }
+    return forgotten;
 }
 
 size_t forget_prepared() {
     size_t count = 0;
-    for (const auto& [spec, ordinal] : kernels().list()) {
-        const Device device = ordinal < 0 ? Device::host() : Device::cuda(ordinal);
-        count += forget_prepared(spec, device) ? 1 : 0;
+    for (const KernelTable::Key& key : kernels().list()) {
+        count += forget_prepared(key.spec, device_of(key)) ? 1 : 0;
     }
     return count;
 }
@@ -148,8 +189,8 @@ std::shared_future<Kernel> prepare_async(const Spec& spec, const Device& device,
 
 std::vector<std::pair<Spec, Device>> prepared_kernels() {
     std::vector<std::pair<Spec, Device>> result;
-    for (const auto& [spec, ordinal] : kernels().list()) {
-        result.emplace_back(spec, ordinal < 0 ? Device::host() : Device::cuda(ordinal));
+    for (const KernelTable::Key& key : kernels().list()) {
+        if (key.bucket == KernelTable::kAnySizes) result.emplace_back(key.spec, device_of(key));
     }
     return result;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -16,7 +17,20 @@ using MakeKernel = std::function<Kernel(const PrepareOptions& options)>;
 Kernel prepare_shared(const Spec& spec, const Device& device, const PrepareOptions& options,
                       const MakeKernel& make);
 
-// Everything that is prepared now.
+// The kernel that prepare_for_sizes has made for sizes of the same bucket. No lock, no memory.
+std::optional<Kernel> find_for_sizes(const Spec& spec, const Device& device, const Shape& shape);
+
+// The kernel with the plan that is the best known for these sizes: the one that is prepared for the
+// spec where it has that plan, else one that prepare makes with default options. Kept for the
+// bucket until it is forgotten.
+Kernel prepare_for_sizes(const Spec& spec, const Device& device, const Shape& shape);
+
+// Whether prepare with default options would come to this kernel's plan, for these sizes, by
+// planning: false where a linked bundle has kernels for the spec, which may be of other plans.
+bool is_choice_for(const Kernel& kernel, const Spec& spec, const Device& device,
+                   const Shape& shape);
+
+// Everything that is prepared now, whatever the sizes.
 std::vector<std::pair<Spec, Device>> prepared_kernels();
 
 }  // namespace sagejit

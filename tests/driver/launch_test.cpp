@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <cstddef>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -200,7 +201,8 @@ TEST_CASE("what the driver refuses is a typed error", "[driver]") {
     const stub::Controls* stub = stub_controls();
     REQUIRE(stub != nullptr);
     const Device gpu = Device::cuda(0);
-    const Kernel kernel = prepare(small_spec(), gpu);
+    std::optional<Kernel> held = prepare(small_spec(), gpu);
+    const Kernel& kernel = *held;
     const DeviceProblem problem(gpu, kernel.plan());
 
     stub->fail("cuLaunchKernelEx", CUDA_ERROR_ILLEGAL_ADDRESS, 1, 1);
@@ -214,11 +216,12 @@ TEST_CASE("what the driver refuses is a typed error", "[driver]") {
     CHECK(memory.code() == ErrorCode::kLaunchFailed);
     CHECK_THAT(memory.what(), Catch::Contains("1000 bytes"));
 
+    held.reset();  // or its code would serve again
+    forget_prepared(small_spec(), gpu);
     const size_t loaded = stub->loaded_libraries();
     for (const char* function : {"cuLibraryGetKernel", "cuKernelSetAttribute",
                                  "cuKernelGetFunction", "cuFuncLoad", "cuLibraryLoadData"}) {
         INFO(function);
-        forget_prepared(small_spec(), gpu);  // `kernel` stays
         stub->fail(function, CUDA_ERROR_UNKNOWN, 0, 1);
         const Error error = error_of([&] { prepare(small_spec(), gpu); });
         CHECK(error.code() == ErrorCode::kLaunchFailed);

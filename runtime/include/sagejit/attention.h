@@ -3,12 +3,14 @@
 //   sagejit::attention(q, k, v, out, {.causal = sagejit::CausalMode::kBottomRight}, stream);
 //
 // The first call for a head_dim, data type, mask and device plans, compiles (or finds in the cache)
-// and loads a kernel: up to seconds. The process keeps it, and later calls, of any batch, heads and
-// lengths, are launches. Where there are tuning records (sagejit tune) for the device they decide
-// the tiles, those for the most work first, as one kernel serves all sizes.
-// To pay beforehand, or to capture the call in a CUDA graph, call prepare_attention first. For a
-// config of one's own, tiles for given sizes (PrepareOptions::shape), a workspace of one's own and
-// the least overhead, use prepare and Kernel::launch (sagejit.h).
+// and loads a kernel: up to seconds. The process keeps it, and later calls are launches. Where
+// there are tuning records (sagejit tune), or a linked bundle has kernels tuned for several sizes,
+// they decide the tiles, for each bucket of sizes (batch * heads and lengths, to the nearest powers
+// of two) by itself: the first call in a bucket looks them up, which takes milliseconds, and may
+// compile where they recommend a plan that no bucket before had. Without records one kernel serves
+// all sizes. To pay beforehand, or to capture the call in a CUDA graph, call prepare_attention
+// first. For a config of one's own, a workspace of one's own and the least overhead, use prepare
+// and Kernel::launch (sagejit.h).
 #pragma once
 
 #include <optional>
@@ -38,16 +40,17 @@ struct AttentionOptions {
 // the allocation of workspace (cuMemAllocAsync from the device's current pool, released behind the
 // last kernel) included: nothing is synchronised. A pool gives memory back to the system at every
 // synchronisation unless CU_MEMPOOL_ATTR_RELEASE_THRESHOLD is raised.
-// While the stream is being captured the workspace becomes part of the graph, and a kernel that is
-// not prepared is Error(kNotPrepared), which leaves the capture valid.
-// Throws Error(kInvalidArgument) for tensors that do not go together, as prepare and Kernel::launch
-// do, and Error(kLaunchFailed) when there is no memory for the workspace.
+// While the stream is being captured the workspace becomes part of the graph. A kernel that is
+// prepared for other sizes is used then, and where none is that is Error(kNotPrepared), which
+// leaves the capture valid. Throws Error(kInvalidArgument) for tensors that do not go together, as
+// prepare and Kernel::launch do, and Error(kLaunchFailed) when there is no memory for the
+// workspace.
 void attention(const TensorRef& q, const TensorRef& k, const TensorRef& v, const TensorRef& out,
                const AttentionOptions& options = {}, void* stream = nullptr);
 
-// Prepares the kernel that attention would use for these arguments, and returns it. Pointers are
-// looked at only to find the device. Must not be called while any stream is being captured in
-// global mode. Throws as attention does.
+// Prepares the kernel that attention would use for these arguments, sizes included, and returns it.
+// Pointers are looked at only to find the device. Must not be called while any stream is being
+// captured in global mode. Throws as attention does.
 Kernel prepare_attention(const TensorRef& q, const TensorRef& k, const TensorRef& v,
                          const TensorRef& out, const AttentionOptions& options = {});
 

@@ -34,4 +34,8 @@ struct SpecRequest {
 // Throws as validate does.
 Spec default_spec(const SpecRequest& request, const Target& target);
 
+// The same without validate, and without taking memory: for one that looks whether there is a
+// kernel for it.
+Spec unchecked_default_spec(const SpecRequest& request, const Target& target);
+
 }  // namespace sagejit
