@@ -15,6 +15,7 @@
 #include "nvrtc_api.h"
 #include "obtain_cubin.h"
 #include "sagejit/generator/source.h"
+#include "slow_code.h"
 #include "tune/choose.h"
 
 namespace sagejit {
@@ -22,11 +23,13 @@ namespace {
 
 // A request with what was decided about it, or one of several decisions.
 struct Job {
-    const BuildRequest* request;
+    const BuildRequest* request = nullptr;
     Plan plan;
     Source source;
     std::vector<BundleTuning> tuned;
+    bool is_extra = false;  // a tuning record's, beside the default
     std::optional<BuildAnswer> answer;
+    std::string left_out;  // why
 };
 
 BundleTuning tuning_of(const TuningRecord& record) {
@@ -72,9 +75,15 @@ class Builder {
     }
 
     void plan_one(const BuildRequest& request, const Target& target) {
+        const size_t before = jobs_.size();
         const auto add = [&](Plan plan, std::vector<BundleTuning> tuned) {
             Source source = emit(plan);
-            jobs_.push_back({&request, std::move(plan), std::move(source), std::move(tuned), {}});
+            Job& job = jobs_.emplace_back();
+            job.request = &request;
+            job.source = std::move(source);
+            job.plan = std::move(plan);
+            job.tuned = std::move(tuned);
+            job.is_extra = jobs_.size() > before + 1;
         };
         if (!options_.tuned) return add(make_plan(request.spec, target), {});
         if (!records_) records_ = all_records(options_.cache_directory);
@@ -124,16 +133,38 @@ class Builder {
             } else {
                 answer = decode_answer(result.answer);
             }
+            if (!answer.error) judge_code(job, answer);
             if (answer.error) {
                 failures_.emplace(job.request, *answer.error);
                 tell(*job.request, nullptr, &*answer.error);
                 return answer.error->code() != ErrorCode::kNoNvrtc;
+            }
+            if (!job.left_out.empty()) {
+                tell(*job.request, nullptr, nullptr);
+                return true;
             }
             job.answer = std::move(answer);
             const BuildStep step = step_of(job);
             tell(*job.request, &step, nullptr);
             return true;
         });
+    }
+
+    // What ptxas could not make as planned.
+    void judge_code(Job& job, BuildAnswer& answer) const {
+        const std::string problem = slow_code_problem(answer.cubin.entries, answer.cubin.warnings);
+        if (problem.empty()) return;
+        if (job.is_extra) {
+            job.left_out = fmt::format("a tuned plan of {} for {} is left out: {}",
+                                       job.request->name, job.request->target, problem);
+        } else if (chooses_tiles(job.request->spec) && !options_.allow_slow_code) {
+            try {
+                throw_slow_code(job.plan, problem);
+            } catch (const Error& error) {
+                answer.error = Error(error.code(), error.message(),
+                                     job.request->where + ": " + error.where(), error.fix());
+            }
+        }
     }
 
     BuildStep step_of(const Job& job) const {
@@ -153,6 +184,7 @@ class Builder {
         std::vector<BuiltKernel> built;
         std::set<std::string> versions;
         for (const Job& job : jobs_) {
+            if (!job.left_out.empty()) result_.left_out.push_back(job.left_out);
             if (!job.answer) continue;
             result_.steps.push_back(step_of(job));
             result_.steps.back().kernel.cubin_bytes = job.answer->cubin.bytes.size();

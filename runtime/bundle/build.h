@@ -29,6 +29,10 @@ struct BuildOptions {
     // Also the plans that tuning records recommend for a config and target, each marked with the
     // GPUs and sizes they are the fastest for.
     bool tuned = false;
+    // Also code in which ptxas spilled registers or serialised wgmma, where a config's tiles lead
+    // to it. Plans of tuning records with such code are left out in any case, and default plans
+    // kept.
+    bool allow_slow_code = false;
     std::filesystem::path cache_directory;  // empty: the default one
 };
 
@@ -60,6 +64,7 @@ struct BuildResult {
     std::vector<std::string> libraries;  // files of NVRTC that were used
     std::vector<BuildStep> steps;        // in the order of the requests
     std::vector<std::string> merged;     // requests that are the same kernel as an earlier one
+    std::vector<std::string> left_out;   // plans of tuning records, and why
     std::vector<BuildFailure> failures;  // all of them, in the order of the requests
 };
 

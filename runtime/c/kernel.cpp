@@ -53,7 +53,7 @@ PrepareOptions to_options(const sagejit_prepare_options* given) {
     options.use_cache = !to_flag("options.no_cache", read.no_cache);
     options.use_tuning = !to_flag("options.no_tuning", read.no_tuning);
     options.host_seed = read.host_seed;
-    c::check_reserved("options.reserved2", read.reserved2);
+    options.allow_slow_code = to_flag("options.allow_slow_code", read.allow_slow_code);
     options.policy = to_policy(read.policy);
     if (read.bundle_count > 0) c::required(read.bundles, "options.bundles");
     for (size_t i = 0; i < read.bundle_count; ++i) {

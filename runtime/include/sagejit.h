@@ -163,7 +163,8 @@ typedef struct sagejit_prepare_options {
     int32_t no_tuning;           /* 1: do not look for tuning records (sagejit tune) */
     uint64_t host_seed; /* host device: seed of the randomised schedule, 0 for the plain order */
     int32_t policy;     /* SAGEJIT_POLICY_...; the host device takes SAGEJIT_POLICY_JIT only */
-    int32_t reserved2;  /* 0 */
+    int32_t allow_slow_code; /* 1: take tiles of the config with which ptxas spills registers or
+                                serialises wgmma; else SAGEJIT_UNSUPPORTED_TARGET */
     const char* const* bundles; /* files of kernels compiled ahead of time (sagejit build), searched
                                    in order after those linked in <sagejit/linked_bundle.h> */
     size_t bundle_count;

@@ -11,6 +11,7 @@
 #include "driver_api.h"
 #include "executor.h"
 #include "obtain_cubin.h"
+#include "slow_code.h"
 
 namespace sagejit {
 namespace {
@@ -157,6 +158,7 @@ std::unique_ptr<Executor> make_cuda_executor(const Plan& plan, const Source& sou
                                                 "sagejit-" + source.hash + ".cu", options);
     auto executor =
         std::make_unique<CudaExecutor>(plan, source.entries, device, obtained.cubin->bytes);
+    executor->slow_code = slow_code_problem(obtained.cubin->entries, obtained.cubin->warnings);
     const std::chrono::duration<double, std::milli> elapsed =
         std::chrono::steady_clock::now() - start;
     report.from_cache = obtained.from_cache;

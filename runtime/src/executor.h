@@ -25,6 +25,8 @@ class Executor {
     // request outside the rules of tensor_map.h, Error(kNoDriver) where the driver has no tensor
     // maps.
     virtual void encode_tensor_map(const TensorMapRequest& request, abi::TensorMap& map) const = 0;
+
+    std::string slow_code;  // slow_code.h; empty where it is not slow, or nothing is known of it
 };
 
 // Compiles (or takes from the cache) and loads; fills the report.

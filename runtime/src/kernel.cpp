@@ -19,8 +19,10 @@
 #include "sagejit/generator/source.h"
 #include "sagejit/phases.h"
 #include "sagejit/sagejit.h"
+#include "slow_code.h"
 #include "target_rank.h"
 #include "tune/choose.h"
+#include "warning.h"
 
 namespace sagejit {
 
@@ -153,8 +155,9 @@ Kernel load_found(FoundKernel found, const Device& device) {
 }
 
 // search: what came of looking in the bundles, for the error where compiling is not allowed.
-Kernel make_kernel(const ChosenPlan& chosen, const Device& device, const PrepareOptions& options,
-                   const BundleSearch& search) {
+// asked: the spec before any plan filled it in; null for a plan of the caller's choice.
+Kernel make_kernel(const ChosenPlan& chosen, const Spec* asked, const Device& device,
+                   const PrepareOptions& options, const BundleSearch& search) {
     const Plan& plan = chosen.plan;
     const Source source = emit(plan);
     PrepareReport report;
@@ -176,6 +179,17 @@ Kernel make_kernel(const ChosenPlan& chosen, const Device& device, const Prepare
         throw_not_built(plan.spec, device, options,
                         fmt::format("{}\n  {}: {}", search.text(), error.where(), error.message()));
     }
+    report.slow_code = executor->slow_code;
+    if (!report.slow_code.empty() && !options.allow_slow_code) {
+        if (chosen.match != TuningMatch::kNone) {
+            warn_once("the plan of a tuning record is not taken: " + report.slow_code);
+            const ChosenPlan standard{make_plan(*asked, plan.target), TuningMatch::kNone, {}};
+            return make_kernel(standard, asked, device, options, search);
+        }
+        if (asked == nullptr || chooses_tiles(*asked)) throw_slow_code(plan, report.slow_code);
+        warn_once(
+            fmt::format("the default plan for {} is slow: {}", plan.target.name, report.slow_code));
+    }
     return Kernel(std::make_shared<const Kernel::State>(plan, device, report, std::move(executor)));
 }
 
@@ -195,7 +209,7 @@ Kernel prepare(const Spec& spec, const Device& device, const PrepareOptions& opt
             inner.use_tuning
                 ? choose_plan(spec, target, device, inner.shape, inner.cache_directory)
                 : ChosenPlan{make_plan(spec, target), TuningMatch::kNone, std::nullopt};
-        return make_kernel(chosen, device, inner, search);
+        return make_kernel(chosen, &spec, device, inner, search);
     });
 }
 
@@ -218,7 +232,7 @@ Kernel prepare(const Plan& plan, const Device& device, const PrepareOptions& opt
         search = search_bundles(plan.spec, &plan, device, options);
         if (search.found) return load_found(*std::move(search.found), device);
     }
-    return make_kernel({plan, TuningMatch::kNone, std::nullopt}, device, options, search);
+    return make_kernel({plan, TuningMatch::kNone, {}}, nullptr, device, options, search);
 }
 
 }  // namespace sagejit

@@ -40,8 +40,10 @@ std::optional<std::string_view> quoted_after(std::string_view line, std::string_
 bool is_information(std::string_view line) {
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) return true;
     if (line.find("(C7") != std::string_view::npos) return false;
-    // A dot stands for `info` in the lines that continue one.
-    return line.starts_with("ptxas info") || line.starts_with("ptxas         .");
+    // A dot stands for `info` in the lines that continue one; some versions only indent them.
+    return line.starts_with("ptxas info") || line.starts_with("ptxas         .") ||
+           (line.starts_with("    ") &&
+            line.find(" bytes stack frame, ") != std::string_view::npos);
 }
 
 }  // namespace

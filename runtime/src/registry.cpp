@@ -37,6 +37,7 @@ std::filesystem::path directory_of(const PrepareOptions& options) {
 std::string source_of(const PrepareOptions& options) {
     std::string text = fmt::format("{} {} {}", to_string(options.policy), options.host_seed,
                                    directory_of(options).string());
+    if (options.allow_slow_code) text += " slow code";
     if (options.use_tuning) text += " tuned";
     // Sizes of one bucket get the same plan.
     if (options.use_tuning && options.shape) text += " " + to_text(bucket_of(*options.shape));

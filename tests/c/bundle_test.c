@@ -42,10 +42,10 @@ int main(int argc, char** argv) {
     CHECK_FAILS(SAGEJIT_INVALID_ARGUMENT, sagejit_prepare(config, device, &options, &kernel),
                 "options.policy");
     options.policy = SAGEJIT_POLICY_BUNDLE_ONLY;
-    options.reserved2 = 1;
+    options.allow_slow_code = 2;
     CHECK_FAILS(SAGEJIT_INVALID_ARGUMENT, sagejit_prepare(config, device, &options, &kernel),
-                "options.reserved2");
-    options.reserved2 = 0;
+                "options.allow_slow_code");
+    options.allow_slow_code = 0;
     options.bundles = NULL;
     CHECK_FAILS(SAGEJIT_INVALID_ARGUMENT, sagejit_prepare(config, device, &options, &kernel),
                 "options.bundles");

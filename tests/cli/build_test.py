@@ -174,6 +174,18 @@ class Build(TestCase):
                     env=env)
                 self.assertEqual((value["plan"], value["tuning"]), (plan, match))
 
+    def test_code_that_spills(self):
+        """An error where the config chose the tiles, a warning where it did not."""
+        env = {**self.env, "SAGEJIT_STUB_NVRTC_SPILL": "constexpr int tile_k = 64;"}
+        chosen = self.write_config("chosen", tile={"tile_k": 64})
+        base = ("build", "--target", "sm_80", "-o", self.output, "--config", chosen)
+        message = self.fail_with(BAD_INPUT, *base, env=env)
+        self.assertIn("spilled registers in attention", message)
+        self.succeed(*base, "--allow-slow-code", env=env)
+        (kernel,) = self.succeed_json("bundle", "ls", self.output)["kernels"]
+        self.assertEqual(max(entry["spill_load_bytes"] for entry in kernel["entries"]), 12)
+        self.succeed(*self.one, env=env)  # tile_k 64 by default
+
     def test_equal_kernels_are_made_once(self):
         first = self.write_config("first", name="first")
         second = self.write_config("second", name="second")

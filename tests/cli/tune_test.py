@@ -5,6 +5,7 @@ no kernel, so that every candidate is a row that says why and none wins."""
 import json
 import os
 import pathlib
+import shutil
 import unittest
 
 from command_line import BAD_INPUT, FAILED, NO_DEVICE, USAGE, TestCase, main, sagejit
@@ -203,7 +204,7 @@ class OnStubDriver(Tuned):
 
         def measure(*arguments):
             result = sagejit("bench", "--config", config, "--device", "cuda:0", "--min-time", "0.001",
-                             "--json", *arguments, env=self.environment)
+                             "--allow-slow-code", "--json", *arguments, env=self.environment)
             self.assertEqual(result.returncode, FAILED, result.stderr)  # nothing is computed
             return [(row["plan"], row["tuning"]) for row in self.parse(result.stdout)["rows"]]
 
@@ -217,6 +218,39 @@ class OnStubDriver(Tuned):
         text = self.succeed("tune", "--config", config, *shape, "--device", "cuda:0", "--explain",
                             env=self.environment).stdout
         self.assertIn("25.0 % slower", text)
+
+    def test_code_that_spills_is_a_row_and_not_timed(self):
+        self.environment["SAGEJIT_NVRTC"] = os.environ["SAGEJIT_STUB_NVRTC"]
+        for name, word in (("SPILL", "spilled registers in attention"), ("SERIAL", "C7510")):
+            with self.subTest(name):
+                self.environment["SAGEJIT_STUB_NVRTC_" + name] = "constexpr int stages = 3;"
+                rows = self.tune("--again")["candidates"]
+                del self.environment["SAGEJIT_STUB_NVRTC_" + name]
+                shutil.rmtree(self.cache / "v1")
+                slow = [row for row in rows if row["choices"]["stages"] == 3]
+                rest = [row for row in rows if row["choices"]["stages"] != 3]
+                self.assertTrue(slow and rest)
+                self.assertEqual({row["status"] for row in slow}, {"slow_code"})
+                self.assertEqual({row["status"] for row in rest}, {"wrong"})  # the stub runs nothing
+                for row in slow:
+                    self.assertIn(word, row["error"])
+                    self.assertIsNone(row["whole_call"])
+
+    def test_bench_does_not_time_candidates_that_spill(self):
+        self.environment["SAGEJIT_NVRTC"] = os.environ["SAGEJIT_STUB_NVRTC"]
+        self.environment["SAGEJIT_STUB_NVRTC_SPILL"] = "constexpr int stages = 3;"
+        config = self.write_config("few", tile={"tile_q": 64, "tile_k": 64, "warp_q": 16})
+        arguments = ("bench", "--config", config, *SHAPE, "--device", "cuda:0", "--min-time", "0.001",
+                     "--candidates", "--json")
+        rows = self.parse(sagejit(*arguments, env=self.environment).stdout)["rows"]
+        slow = [row for row in rows if row.get("error", {}).get("code") == "unsupported_target"]
+        self.assertTrue(0 < len(slow) < len(rows))
+        for row in slow:
+            self.assertIn("spilled registers", row["error"]["message"])
+            self.assertNotIn("whole_call", row)
+        rows = self.parse(sagejit(*arguments, "--allow-slow-code", env=self.environment).stdout)["rows"]
+        codes = {row.get("error", {}).get("code") for row in rows}
+        self.assertNotIn("unsupported_target", codes)
 
     def test_a_lost_context_is_a_row(self):
         self.environment["SAGEJIT_STUB_FAIL"] = "cuStreamSynchronize=700"

@@ -14,6 +14,7 @@
 #include "measurement_html.h"
 #include "output_path.h"
 #include "shape_option.h"
+#include "slow_code.h"
 #include "table.h"
 #include "tensor/parallel.h"
 #include "tune/choose.h"
@@ -27,7 +28,8 @@ struct Options {
     std::string target, device, jsonl, html;
     uint64_t rotate = 0, iterations = 0, seed = 0;
     std::optional<double> min_time;
-    bool candidates = false, no_tuning = false, no_cache = false, json = false;
+    bool candidates = false, no_tuning = false, no_cache = false;
+    bool allow_slow_code = false, json = false;
 };
 
 constexpr uint64_t kMostSets = 1000, kMostIterations = 1'000'000;
@@ -141,6 +143,10 @@ class Plans {
         }
         PrepareOptions prepare_options;
         prepare_options.use_cache = !options_.no_cache;
+        // The default plan is taken as prepare takes it; of others only what deserves to be timed.
+        const bool is_default =
+            !options_.candidates && match == TuningMatch::kNone && !chooses_tiles(config_.spec);
+        prepare_options.allow_slow_code = options_.allow_slow_code || is_default;
         parallel_for(static_cast<int64_t>(missing.size()), [&](int64_t i) {
             prepare_one(*missing[i], prepare_options, /*keep_error=*/plans.size() > 1);
         });
@@ -296,6 +302,7 @@ void add_bench(CommandLine& line) {
     verb.text("--jsonl", options->jsonl, "FILE", "Append each row to this file, as it is measured");
     verb.text("--html", options->html, "FILE", "Write a report with pictures to this file");
     verb.no_cache(options->no_cache);
+    verb.allow_slow_code(options->allow_slow_code);
     verb.json(options->json);
     verb.footer(
         "attention: the last kernel alone, operands quantized before. whole call: all kernels,\n"

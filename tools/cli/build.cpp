@@ -25,7 +25,7 @@ struct Options {
     std::vector<std::string> configs, targets;
     std::string output, dependencies;
     uint64_t jobs = 0;
-    bool no_cache = false, tuned = false, json = false;
+    bool no_cache = false, tuned = false, allow_slow_code = false, json = false;
 };
 
 size_t usable_processors() {
@@ -112,12 +112,14 @@ BuildResult build(const std::vector<BuildRequest>& requests, const Options& opti
     build_options.processes = options.jobs > 0 ? options.jobs : usable_processors();
     build_options.use_cache = !options.no_cache;
     build_options.tuned = options.tuned;
+    build_options.allow_slow_code = options.allow_slow_code;
     Progress progress;
     BuildResult result =
         build_bundle(requests, build_options, [&progress](const BuildProgress& state) {
             const std::string what =
                 fmt::format("{} for {}", state.request->name, state.request->target);
-            const std::string outcome = state.step == nullptr ? "failed"
+            const std::string outcome = state.failure != nullptr ? "failed"
+                                        : state.step == nullptr  ? "left out"
                                         : state.step->from_cache
                                             ? "from the cache"
                                             : fmt::format("{:.0f} ms", state.step->compile_ms);
@@ -127,6 +129,7 @@ BuildResult build(const std::vector<BuildRequest>& requests, const Options& opti
             }
         });
     for (const std::string& text : result.merged) progress.message(text);
+    for (const std::string& text : result.left_out) progress.message(text);
     return result;
 }
 
@@ -179,6 +182,7 @@ void add_build(CommandLine& line) {
         "--tuned", options->tuned,
         "Also the tiles that tuning records (sagejit tune) recommend, for the GPUs and sizes they "
         "were measured for");
+    verb.allow_slow_code(options->allow_slow_code);
     verb.text("--depfile", options->dependencies, "FILE",
               "Also write a rule for make or ninja that names the configs and NVRTC");
     verb.no_cache(options->no_cache);

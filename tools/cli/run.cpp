@@ -23,7 +23,7 @@ struct Options {
     std::string config, layers, layer, target, input, output, device, policy = "jit";
     std::vector<std::string> bundles;
     std::optional<double> logit_scale;
-    bool no_cache = false, json = false;
+    bool no_cache = false, allow_slow_code = false, json = false;
 };
 
 // o and, where the spec asks for it, lse; in the file's metadata, what made them.
@@ -160,6 +160,7 @@ int run_run(const Options& options) {
     const float logit_scale = logit_scale_or_default(options.logit_scale, config.spec);
     PrepareOptions prepare_options;
     prepare_options.use_cache = !options.no_cache;
+    prepare_options.allow_slow_code = options.allow_slow_code;
     prepare_options.shape = input.shape;
     prepare_options.policy = policy_of(options.policy);
     if (device.is_host() && !options.bundles.empty()) {
@@ -226,6 +227,7 @@ void add_run(CommandLine& line) {
     verb.choice("--policy", options->policy, "POLICY", {"jit", "cache_only", "bundle_only"},
                 "Where the kernel may come from (default jit: from anywhere, compiled if need be)");
     verb.no_cache(options->no_cache);
+    verb.allow_slow_code(options->allow_slow_code);
     verb.json(options->json);
     verb.footer(
         "Example:\n"

@@ -165,6 +165,8 @@ TuneSession::Results& TuneSession::load(const Shape& shape) {
             const auto found = candidates_by_key.find(row.at("key").dump());
             if (found == candidates_by_key.end()) continue;
             CandidateResult result = read_log_row(row);
+            // Of a version that timed such code.
+            if (result.status == "measured" && result.spill_bytes.value_or(0) > 0) continue;
             CandidateResult& known = results[found->second];
             if (known.status.empty() || result.ms_asked >= known.ms_asked) {
                 known = std::move(result);
@@ -207,6 +209,12 @@ CandidateResult TuneSession::check(size_t candidate) {
         result.compile_ms = optional_at<double>(compilation, "compile_ms");
         result.registers = optional_at<double>(compilation, "registers");
         result.spill_bytes = optional_at<double>(compilation, "spill_bytes");
+        const std::string slow = compilation.value("slow_code", "");
+        if (!slow.empty()) {  // prepare would not take it, so its time is of no use
+            result.status = "slow_code";
+            result.error = slow;
+            return checked_[candidate] = result;
+        }
         const Json answer =
             measuring_.ask({{"do", "check"}, {"candidate", candidate}}, kCheckTimeout);
         if (!take_error(answer, result)) {

@@ -10,6 +10,7 @@
 #include "bench/bench.h"
 #include "obtain_cubin.h"
 #include "sagejit/generator/source.h"
+#include "slow_code.h"
 #include "tensor/distributions.h"
 
 namespace sagejit::cli {
@@ -64,13 +65,15 @@ class Worker {
         const ObtainedCubin obtained =
             obtain_cubin(source.text, generator_version(), plan.target.name,
                          "sagejit-" + source.hash + ".cu", {});
+        Json answer = {
+            {"compile_ms", obtained.compile_ms},
+            {"slow_code", slow_code_problem(obtained.cubin->entries, obtained.cubin->warnings)}};
         for (const CubinEntry& entry : obtained.cubin->entries) {
             if (entry.symbol != source.entries.back()) continue;
-            return {{"compile_ms", obtained.compile_ms},
-                    {"registers", entry.registers},
-                    {"spill_bytes", entry.spill_store_bytes + entry.spill_load_bytes}};
+            answer["registers"] = entry.registers;
+            answer["spill_bytes"] = entry.spill_store_bytes + entry.spill_load_bytes;
         }
-        return {{"compile_ms", obtained.compile_ms}};
+        return answer;
     }
 
     const Kernel& kernel(size_t candidate) {

@@ -142,6 +142,11 @@ void Verb::no_cache(bool& value) {
     flag("--no-cache", value, "Compile even if the result is in the cache, and do not keep it");
 }
 
+void Verb::allow_slow_code(bool& value) {
+    flag("--allow-slow-code", value,
+         "Take a config's tiles even where ptxas spills registers or serialises wgmma for them");
+}
+
 void Verb::json(bool& value) {
     flag("--json", value, "Print one JSON object on stdout and nothing else");
 }

@@ -43,6 +43,7 @@ class Verb {
     void device(std::string& text);
     void logit_scale(std::optional<double>& value);
     void no_cache(bool& value);
+    void allow_slow_code(bool& value);
     void json(bool& value);
 
     // Options of one verb. names: "-o,--output", or a word for an argument without a name;

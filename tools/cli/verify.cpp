@@ -17,7 +17,7 @@ struct Options {
     std::vector<std::string> configs, inputs;
     std::string target, device;
     std::optional<double> logit_scale, max_rel_l1;
-    bool no_cache = false, json = false, markdown = false;
+    bool no_cache = false, allow_slow_code = false, json = false, markdown = false;
 };
 
 struct Row {
@@ -81,6 +81,7 @@ int run_verify(const Options& options) {
     std::vector<Kernel> kernels;
     PrepareOptions prepare_options;
     prepare_options.use_cache = !options.no_cache;
+    prepare_options.allow_slow_code = options.allow_slow_code;
     for (const Config& config : configs) {
         kernels.push_back(prepare_config(config, device, prepare_options));
     }
@@ -131,6 +132,7 @@ void add_verify(CommandLine& line) {
     verb.logit_scale(options->logit_scale);
     verb.number("--max-rel-l1", options->max_rel_l1, "X", "Also fail where rel_l1 is above this");
     verb.no_cache(options->no_cache);
+    verb.allow_slow_code(options->allow_slow_code);
     verb.flag("--markdown", options->markdown, "Print the table as Markdown");
     verb.json(options->json);
     verb.footer(

@@ -115,6 +115,12 @@ struct PrepareOptions {
     // ones, decide its tiles; without sizes, those for the most work. It runs on any sizes.
     std::optional<Shape> shape;
     bool use_tuning = true;
+    // Code in which ptxas spilled registers or serialised wgmma is right and slow. A plan of the
+    // caller's choice, by tiles in the spec or as a Plan, is refused then with
+    // Error(kUnsupportedTarget), unless this is set. A record's gives way to the default plan, and
+    // the default plan is taken with a warning. Kernels of bundles were looked at when they were
+    // built.
+    bool allow_slow_code = false;
     // Host device only: seed of the randomised schedule, 0 for the plain order.
     uint64_t host_seed = 0;
     // When to give up, with Error(kCancelled): at this time, or when the token's source asks for
@@ -128,6 +134,7 @@ struct PrepareOptions {
 struct PrepareReport {
     std::string bundle;                       // the origin of the bundle it was in; empty: in none
     TuningMatch tuning = TuningMatch::kNone;  // what chose the plan
+    std::string slow_code;                    // spills or serialised wgmma, in words; empty: none
     bool from_cache = false;
     double compile_ms = 0;  // NVRTC, or the host compiler
     double load_ms = 0;     // from cache or compiler to a launchable kernel

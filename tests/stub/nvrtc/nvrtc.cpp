@@ -7,6 +7,8 @@
 //   SAGEJIT_STUB_NVRTC_MS       how long a compilation takes
 //   SAGEJIT_STUB_NVRTC_FAIL     the nvrtcResult to fail with: 1 (out of memory) may pass
 //   SAGEJIT_STUB_NVRTC_PROBE    the same for the probe of the version
+//   SAGEJIT_STUB_NVRTC_SPILL    sources with this text spill registers in their last entry
+//   SAGEJIT_STUB_NVRTC_SERIAL   for sources with this text ptxas says that it serialises wgmma
 //   SAGEJIT_STUB_NVRTC_LOG      a file that gets a line a compilation: process, architecture
 //
 // A line "#error TEXT" of the source fails as a compiler fails, with the file and line that #line
@@ -91,11 +93,23 @@ void assemble(nvrtcProgram program, int arch) {
         const bool takes_call = (*it)[2].str().find("Call ") != std::string::npos;
         file.kernels.push_back({(*it)[1], takes_call ? sizeof(sagejit::abi::Call) : 0});
     }
+    const auto holds = [&](const char* name) {
+        const std::string text = variable(name, "");
+        return !text.empty() && program->source.find(text) != std::string::npos;
+    };
+    if (holds("SAGEJIT_STUB_NVRTC_SERIAL")) {
+        program->log +=
+            "ptxas info    : (C7510) Potential Performance Loss: wgmma.mma_async instructions are "
+            "serialized\n";
+    }
+    const bool spills = holds("SAGEJIT_STUB_NVRTC_SPILL");
     for (const auto& kernel : file.kernels) {
+        const char* bytes = spills && &kernel == &file.kernels.back() ? "12" : "0";
         program->log += "ptxas info    : Compiling entry function '" + kernel.name + "' for 'sm_" +
                         std::to_string(arch) + "'\nptxas info    : Function properties for " +
-                        kernel.name +
-                        "\n    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\n"
+                        kernel.name + "\n    0 bytes stack frame, " + bytes +
+                        " bytes spill stores, " + bytes +
+                        " bytes spill loads\n"
                         "ptxas info    : Used 64 registers, used 1 barriers\n";
     }
     program->cubin = sagejit::stub::write_cubin(file, program->source.size());
