@@ -1,6 +1,7 @@
 // Kernels of the C API.
 #include "kernel.h"
 
+#include <algorithm>
 #include <string>
 
 #include "convert.h"
@@ -69,6 +70,11 @@ PrepareOptions to_options(const sagejit_prepare_options* given) {
             }
         }
     }
+    if (read.timeout_ms < 0) {
+        c::refuse("options.timeout_ms",
+                  "expected 0 or more, got " + std::to_string(read.timeout_ms));
+    }
+    if (read.timeout_ms > 0) options.deadline = c::deadline_after(read.timeout_ms);
     return options;
 }
 
@@ -90,6 +96,16 @@ Arguments to_arguments(const sagejit_call* given) {
 
 }  // namespace
 
+PrepareOptions sagejit::c::to_prepare_options(const sagejit_prepare_options* given) {
+    return to_options(given);
+}
+
+std::chrono::steady_clock::time_point sagejit::c::deadline_after(int64_t milliseconds) {
+    constexpr int64_t kLongest = int64_t{1000} * 60 * 60 * 24 * 365;  // far from overflow
+    return std::chrono::steady_clock::now() +
+           std::chrono::milliseconds(std::min(milliseconds, kLongest));
+}
+
 const char* sagejit_version(void) { return generator_version().data(); }
 
 sagejit_status sagejit_prepare(const char* config_json, sagejit_device device,
@@ -97,7 +113,7 @@ sagejit_status sagejit_prepare(const char* config_json, sagejit_device device,
     return c::guarded([&] {
         c::required(config_json, "config_json");
         c::required(kernel, "kernel");
-        const PrepareOptions chosen = to_options(options);
+        const PrepareOptions chosen = c::to_prepare_options(options);
         const Spec spec = parse_spec(config_json);
         *kernel = new sagejit_kernel(prepare(spec, c::to_device(device), chosen));
     });

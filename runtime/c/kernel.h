@@ -2,6 +2,8 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -18,3 +20,13 @@ struct sagejit_kernel {
     const std::string target, plan;
     std::atomic<int> owners = 1;
 };
+
+namespace sagejit::c {
+
+// Throws Error(kInvalidArgument), and what Bundle::open throws. Null: the defaults.
+PrepareOptions to_prepare_options(const sagejit_prepare_options* given);
+
+// milliseconds: from 0; a year is the most.
+std::chrono::steady_clock::time_point deadline_after(int64_t milliseconds);
+
+}  // namespace sagejit::c

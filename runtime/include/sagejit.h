@@ -163,19 +163,19 @@ typedef struct sagejit_prepare_options {
     int32_t no_tuning;           /* 1: do not look for tuning records (sagejit tune) */
     uint64_t host_seed; /* host device: seed of the randomised schedule, 0 for the plain order */
     int32_t policy;     /* SAGEJIT_POLICY_...; the host device takes SAGEJIT_POLICY_JIT only */
-    int32_t allow_slow_code; /* 1: take tiles of the config with which ptxas spills registers or
-                                serialises wgmma; else SAGEJIT_UNSUPPORTED_TARGET */
+    int32_t allow_slow_code;    /* 1: take tiles of the config with which ptxas spills registers or
+                                   serialises wgmma; else SAGEJIT_UNSUPPORTED_TARGET */
     const char* const* bundles; /* files of kernels compiled ahead of time (sagejit build), searched
                                    in order after those linked in <sagejit/linked_bundle.h> */
     size_t bundle_count;
     /* batch, heads_q, heads_kv, len_q, len_k that the kernel is mostly for: tuning records for
      * them, or for the nearest ones, decide its tiles. It runs on any sizes. All 0: not known. */
     int64_t shape[5];
+    int64_t timeout_ms; /* give up after that long with SAGEJIT_CANCELLED; 0: never. What others
+                           wait for goes on without this caller. */
 } sagejit_prepare_options;
-#define SAGEJIT_PREPARE_OPTIONS_INIT                                                     \
-    {                                                                                    \
-        sizeof(sagejit_prepare_options), NULL, 0, 0, 0, 0, 0, NULL, 0, { 0, 0, 0, 0, 0 } \
-    }
+#define SAGEJIT_PREPARE_OPTIONS_INIT \
+    { sizeof(sagejit_prepare_options), NULL, 0, 0, 0, 0, 0, NULL, 0, {0, 0, 0, 0, 0}, 0 }
 
 /* Plans, finds in a bundle or the cache or compiles, and loads the kernel of a JSON config, a text
  * that ends in NUL (docs/reference/config.md). options may be NULL. Release the kernel with
@@ -183,6 +183,34 @@ typedef struct sagejit_prepare_options {
 SAGEJIT_API sagejit_status sagejit_prepare(const char* config_json, sagejit_device device,
                                            const sagejit_prepare_options* options,
                                            sagejit_kernel** kernel);
+
+/* A kernel that is being prepared on a thread of the library's. */
+typedef struct sagejit_preparation sagejit_preparation;
+
+/* sagejit_prepare without waiting: checks the arguments and opens the bundles, starts, and gives a
+ * handle, to be released. options->timeout_ms counts from here. Where the process exits meanwhile,
+ * compilations that can be stopped are (NVRTC 13.0 and newer), and the exit waits for the others.
+ */
+SAGEJIT_API sagejit_status sagejit_prepare_async(const char* config_json, sagejit_device device,
+                                                 const sagejit_prepare_options* options,
+                                                 sagejit_preparation** preparation);
+
+/* Waits for the end for up to timeout_ms: 0 only looks, less than 0 waits for as long as it takes.
+ * done: 1 where it is over, well or not, else 0. */
+SAGEJIT_API sagejit_status sagejit_preparation_wait(const sagejit_preparation* preparation,
+                                                    int64_t timeout_ms, int32_t* done);
+
+/* Waits for the end and tells what came of it: any status of sagejit_prepare, and on success the
+ * kernel, to be released. May be asked several times, by several threads: each gets a handle. */
+SAGEJIT_API sagejit_status sagejit_preparation_kernel(const sagejit_preparation* preparation,
+                                                      sagejit_kernel** kernel);
+
+/* Ends it with SAGEJIT_CANCELLED, unless it is over already. Returns at once. NULL is ignored. */
+SAGEJIT_API void sagejit_preparation_cancel(sagejit_preparation* preparation);
+
+/* Lets go of it, which cancels nothing: the kernel is kept for the process, and found by the next
+ * sagejit_prepare. NULL is ignored. */
+SAGEJIT_API void sagejit_preparation_release(sagejit_preparation* preparation);
 
 /* One more, one less owner. The last release unloads the kernel. NULL is ignored. */
 SAGEJIT_API void sagejit_kernel_retain(sagejit_kernel* kernel);
@@ -268,11 +296,11 @@ typedef struct sagejit_attention_options {
  * in sagejit_call. The first call for a head_dim, data type, mask and device plans, compiles (or
  * finds in the cache) and loads it, up to seconds; the process keeps it, and later calls are
  * launches on stream. Tuning records decide the tiles for each bucket of sizes by itself, so that a
- * first call in one may compile another plan. Workspace is allocated and freed in the stream's order (cuMemAllocAsync).
- * While the stream is being captured the workspace becomes part of the graph; a kernel prepared for
- * other sizes is used, and where there is none that is SAGEJIT_NOT_PREPARED, which leaves the capture
- * valid. options may be NULL.
- * Statuses as those of sagejit_prepare and sagejit_kernel_launch. */
+ * first call in one may compile another plan. Workspace is allocated and freed in the stream's
+ * order (cuMemAllocAsync). While the stream is being captured the workspace becomes part of the
+ * graph; a kernel prepared for other sizes is used, and where there is none that is
+ * SAGEJIT_NOT_PREPARED, which leaves the capture valid. options may be NULL. Statuses as those of
+ * sagejit_prepare and sagejit_kernel_launch. */
 SAGEJIT_API sagejit_status sagejit_attention(const sagejit_tensor* q, const sagejit_tensor* k,
                                              const sagejit_tensor* v, const sagejit_tensor* o,
                                              const sagejit_attention_options* options,
