@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import shutil
+import time
 import unittest
 
 from command_line import BAD_INPUT, FAILED, NO_DEVICE, USAGE, TestCase, main, sagejit
@@ -251,6 +252,44 @@ class OnStubDriver(Tuned):
         rows = self.parse(sagejit(*arguments, "--allow-slow-code", env=self.environment).stdout)["rows"]
         codes = {row.get("error", {}).get("code") for row in rows}
         self.assertNotIn("unsupported_target", codes)
+
+    def shared_bytes(self, value, row):
+        config = self.write_config("one", tile=row["choices"])
+        plan = self.succeed_json("plan", "--config", config, "--target", value["target"])["plan"]
+        return plan["shared_memory"]["bytes"]
+
+    def test_a_candidate_that_kills_or_hangs_its_process_is_a_row(self):
+        """Neither ends the search, nor is it tried again; the others get their rows."""
+        for name, status, word in (("KILL", "crashed", "signal 9"), ("HANG", "hung", "no answer for 2 s")):
+            with self.subTest(name):
+                shutil.rmtree(self.cache, ignore_errors=True)
+                value = self.tune("--again")
+                rows = value["candidates"]
+                self.assertEqual({row["status"] for row in rows}, {"wrong"})
+                wanted = self.shared_bytes(value, rows[1])
+                with_bytes = [row for row in rows if self.shared_bytes(value, row) == wanted]
+                self.assertLess(len(with_bytes), len(rows))
+                (self.cache / "tune" / "measurements.jsonl").unlink()
+                self.environment["SAGEJIT_STUB_" + name] = str(wanted)
+                began = time.monotonic()
+                rows = self.tune("--timeout", "2s")["candidates"]
+                took = time.monotonic() - began
+                again = self.tune("--timeout", "2s")["candidates"]
+                del self.environment["SAGEJIT_STUB_" + name]
+                plans = {row["plan"] for row in with_bytes}
+                for row in rows:
+                    self.assertEqual(row["status"], status if row["plan"] in plans else "wrong", row)
+                    if row["plan"] in plans:
+                        self.assertIn(word, row["error"])
+                self.assertEqual(len(self.lines("measurements.jsonl")), len(rows))
+                self.assertTrue(all(row["resumed"] for row in again))
+                self.assertLess(took, 30 + 3 * len(with_bytes))
+
+    def test_a_compiler_that_hangs_or_is_killed_is_a_row(self):
+        self.environment["SAGEJIT_NVRTC"] = os.environ["SAGEJIT_STUB_NVRTC"]
+        self.environment["SAGEJIT_STUB_NVRTC_MS"] = "60000"
+        rows = self.tune("--timeout", "1s", "--jobs", "8")["candidates"]
+        self.assertEqual({row["status"] for row in rows}, {"hung"})
 
     def test_a_lost_context_is_a_row(self):
         self.environment["SAGEJIT_STUB_FAIL"] = "cuStreamSynchronize=700"

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
@@ -81,6 +82,12 @@ Launch describe(const CUlaunchConfig& config, const FunctionState& function, voi
     launch.block[2] = config.blockDimZ;
     launch.shared_bytes = config.sharedMemBytes;
     launch.attributes = config.numAttrs;
+    launch.overlaps = false;
+    for (unsigned i = 0; i < config.numAttrs; ++i) {
+        const CUlaunchAttribute& attribute = config.attrs[i];
+        launch.overlaps |= attribute.id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION &&
+                           attribute.value.programmaticStreamSerializationAllowed == 1;
+    }
     launch.stream = config.hStream;
     launch.captured = captured;
     launch.parameter_bytes = std::min(function.kernel->parameter_bytes, kMaxParameterBytes);
@@ -110,6 +117,9 @@ CUresult launch_kernel_ex(const CUlaunchConfig* config, CUfunction handle, void*
     if (stream == nullptr) return result;
     if (result = check_launch(*config, *function, *stream); result != CUDA_SUCCESS) return result;
     if (!log().recording.load(std::memory_order_relaxed)) return CUDA_SUCCESS;
+    const int shared = static_cast<int>(config->sharedMemBytes);
+    if (shared == state().kill_at) raise(SIGKILL);
+    while (shared == state().hang_at) pause();
 
     const std::unique_lock lock(state().mutex);
     if (stream->capture == CU_STREAM_CAPTURE_STATUS_INVALIDATED) {

@@ -129,6 +129,8 @@ CUresult initialise(unsigned flags) {
     arm_faults(variable("SAGEJIT_STUB_FAIL", ""));
     all.driver_version = std::atoi(variable("SAGEJIT_STUB_DRIVER_VERSION", "13000"));
     all.devices = visible_devices();
+    all.kill_at = std::atoi(variable("SAGEJIT_STUB_KILL", "-1"));
+    all.hang_at = std::atoi(variable("SAGEJIT_STUB_HANG", "-1"));
     if (all.devices.empty()) return CUDA_ERROR_NO_DEVICE;
     if (const char* trace = std::getenv("SAGEJIT_STUB_TRACE")) {
         all.trace = open(trace, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);

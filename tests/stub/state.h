@@ -100,6 +100,8 @@ struct State {
     std::vector<Stream*> capturing;
     size_t libraries = 0;
     int trace = -1;  // file descriptor
+    // Bytes of shared memory of launches that end or never end; -1: none.
+    int kill_at = -1, hang_at = -1;
 };
 
 // Never destroyed: threads may still call while the process exits. Handles are never freed

@@ -9,6 +9,8 @@
 //   CUDA_VISIBLE_DEVICES         as the driver reads it, numbers only
 //   SAGEJIT_STUB_DRIVER_VERSION  12040 for CUDA 12.4. Default 13000
 //   SAGEJIT_STUB_FAIL            "cuMemAlloc=2,cuLibraryLoadData=209": these calls return that
+//   SAGEJIT_STUB_KILL            launches with that many bytes of shared memory kill the process
+//   SAGEJIT_STUB_HANG            launches with that many bytes of shared memory never return
 //   SAGEJIT_STUB_TRACE           a file that gets a line a launch: CLOCK_MONOTONIC ns, device,
 //   entry
 #pragma once
@@ -27,6 +29,7 @@ struct Launch {
     unsigned grid[3], block[3];
     unsigned shared_bytes;
     unsigned attributes;     // launch attributes passed
+    bool overlaps;           // one of them lets it begin before the launch before it has ended
     const void* stream;      // as passed
     bool captured;           // into a graph instead of run
     size_t parameter_bytes;  // as the cubin tells; 0 where it does not

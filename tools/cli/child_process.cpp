@@ -109,12 +109,16 @@ std::string ChildProcess::kill() {
         ::usleep(kPause);
         ended = ::waitpid(process_, &status, WNOHANG);
     }
-    if (ended == 0) {
-        ::kill(process_, SIGKILL);
-        while (::waitpid(process_, &status, 0) < 0 && errno == EINTR) {
-        }
+    // Even then it may take its time: the driver has to take the GPU away from it. One that is
+    // stuck in the driver for good must not take this process with it, and is left to the system.
+    constexpr int kPatience = 5000;
+    if (ended == 0) ::kill(process_, SIGKILL);
+    for (int i = 0; i < kPatience && ended == 0; ++i) {
+        ::usleep(kPause);
+        ended = ::waitpid(process_, &status, WNOHANG);
     }
     process_ = -1;
+    if (ended <= 0) return "not ended by SIGKILL";
     if (WIFSIGNALED(status)) return fmt::format("signal {}", WTERMSIG(status));
     return fmt::format("exit status {}", WEXITSTATUS(status));
 }

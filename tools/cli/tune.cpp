@@ -25,15 +25,15 @@ using Clock = std::chrono::steady_clock;
 
 struct Options {
     std::vector<std::string> configs, shapes;
-    std::string shapes_file, budget = "60s", target, device, html;
+    std::string shapes_file, budget = "60s", timeout, target, device, html;
     uint64_t jobs = 0;
     bool exhaustive = false, again = false, explain = false, json = false;
 };
 
 constexpr uint64_t kMostJobs = 256;
 
-// "90", "90s" or "5m".
-std::chrono::seconds parse_budget(const std::string& text) {
+// "90", "90s" or "5m". option: for the error.
+std::chrono::seconds parse_time(const char* option, const std::string& text) {
     int64_t count = 0;
     const char* end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data(), end, count);
@@ -43,7 +43,13 @@ std::chrono::seconds parse_budget(const std::string& text) {
         if (unit.empty() || unit == "s") return std::chrono::seconds(count);
         if (unit == "m") return std::chrono::minutes(count);
     }
-    throw UsageError(fmt::format("--budget {} is not a time", text), "e.g. 60s or 5m");
+    throw UsageError(fmt::format("{} {} is not a time", option, text), "e.g. 60s or 5m");
+}
+
+TuneTimeouts timeouts_of(const Options& options) {
+    if (options.timeout.empty()) return {};
+    const std::chrono::seconds timeout = parse_time("--timeout", options.timeout);
+    return {timeout, timeout, timeout};
 }
 
 std::vector<Sizes> read_shapes(const Options& options) {
@@ -185,7 +191,7 @@ int jobs_for(const Options& options) {
 std::vector<PairOutcome> tune_all(const std::vector<Config>& configs,
                                   const std::vector<Sizes>& shapes, const Device& device,
                                   const Options& options) {
-    const Clock::time_point end = Clock::now() + parse_budget(options.budget);
+    const Clock::time_point end = Clock::now() + parse_time("--budget", options.budget);
     const TuningStore store({});
     SearchOptions search;
     search.exhaustive = options.exhaustive;
@@ -200,7 +206,7 @@ std::vector<PairOutcome> tune_all(const std::vector<Config>& configs,
         const TuneConfig tuned = make_tune_config(config, device);
         TuneSession session({config.spec, std::string(tuned.target.name), device.text()},
                             candidates(config.spec, tuned.target), tuned.described, store,
-                            jobs_for(options), options.again);
+                            jobs_for(options), options.again, timeouts_of(options));
         for (const Sizes& sizes : shapes) {
             if (!fits(config, sizes)) continue;
             note(fmt::format("tuning {} on {} ({} of {})", config.name, sizes.text,
@@ -223,7 +229,8 @@ std::vector<PairOutcome> tune_all(const std::vector<Config>& configs,
 }
 
 int run_tune(const Options& options) {
-    parse_budget(options.budget);
+    parse_time("--budget", options.budget);
+    timeouts_of(options);
     if (options.jobs > kMostJobs) {
         throw UsageError(fmt::format("--jobs {} is above {}", options.jobs, kMostJobs));
     }
@@ -282,6 +289,9 @@ void add_tune(CommandLine& line) {
                "several may be given: each is tuned with the configs of its head_dim");
     verb.text("--shapes", options->shapes_file, "FILE", "More of them, one a line");
     verb.text("--budget", options->budget, "TIME", "For all of it, e.g. 60s or 5m (default: 60s)");
+    verb.text("--timeout", options->timeout, "TIME",
+              "Give up on a candidate whose compilation, check or measurement takes longer\n"
+              "(default: 120s to compile, 60s for each of the others)");
     verb.device(options->device);
     verb.target(options->target, run_target_fallback());
     verb.flag("--exhaustive", options->exhaustive,

@@ -12,9 +12,6 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr seconds kCompileTimeout{120}, kCheckTimeout{60};
-// Loading, filling gigabytes and a slow candidate's first launches, besides the time asked for.
-constexpr seconds kMeasureTimeout{60};
 constexpr const char* kLogKind = "tune_measurement";
 
 std::vector<int64_t> shape_list(const Shape& shape) {
@@ -81,12 +78,13 @@ CandidateResult read_log_row(const Json& row) {
 }  // namespace
 
 TuneSession::TuneSession(TuneSubject subject, std::vector<Plan> plans, TunedDevice device,
-                         const TuningStore& store, int jobs, bool again)
+                         const TuningStore& store, int jobs, bool again, TuneTimeouts timeouts)
     : subject_(std::move(subject)),
       plans_(std::move(plans)),
       device_(std::move(device)),
       store_(store),
       again_(again),
+      timeouts_(timeouts),
       measuring_(subject_) {
     for (const Plan& plan : plans_) hashes_.push_back(emit(plan).hash);
     for (int i = 0; i < jobs; ++i) compilers_.emplace_back([this] { compile_loop(); });
@@ -113,7 +111,7 @@ void TuneSession::compile_loop() {
         lock.unlock();
         Json answer;
         try {
-            answer = worker.ask({{"do", "compile"}, {"candidate", candidate}}, kCompileTimeout);
+            answer = worker.ask({{"do", "compile"}, {"candidate", candidate}}, timeouts_.compile);
         } catch (const Error& error) {
             answer = {{"error", {{"code", to_string(error.code())}, {"message", error.what()}}}};
         }
@@ -216,7 +214,7 @@ CandidateResult TuneSession::check(size_t candidate) {
             return checked_[candidate] = result;
         }
         const Json answer =
-            measuring_.ask({{"do", "check"}, {"candidate", candidate}}, kCheckTimeout);
+            measuring_.ask({{"do", "check"}, {"candidate", candidate}}, timeouts_.check);
         if (!take_error(answer, result)) {
             result.rel_l1 = optional_at<double>(answer, "rel_l1");
             result.rel_l1_limit = optional_at<double>(answer, "limit");
@@ -239,7 +237,8 @@ const CandidateResult& TuneSession::measure(size_t candidate, const Shape& shape
     CandidateResult result = check(candidate);
     result.ms_asked = ms;
     if (result.status == "checked") {
-        const auto timeout = kMeasureTimeout + std::chrono::milliseconds(static_cast<int64_t>(ms));
+        const auto timeout =
+            timeouts_.measure + std::chrono::milliseconds(static_cast<int64_t>(ms));
         const Json answer = measuring_.ask(
             {{"do", "measure"}, {"candidate", candidate}, {"shape", shape_list(shape)}, {"ms", ms}},
             timeout);

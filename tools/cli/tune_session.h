@@ -2,6 +2,7 @@
 // and the log that makes an interrupted tuning go on where it was.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -21,6 +22,13 @@
 
 namespace sagejit::cli {
 
+// How long the worker processes may take over one request before they are given up.
+struct TuneTimeouts {
+    std::chrono::seconds compile{120}, check{60};
+    // Loading, filling gigabytes and a slow candidate's first launches, besides the time asked for.
+    std::chrono::seconds measure{60};
+};
+
 // What is known of one candidate for one shape.
 struct CandidateResult {
     std::string status;  // "measured", or why not: an error's code, "wrong", "crashed", "hung"
@@ -37,7 +45,7 @@ class TuneSession {
   public:
     // plans: the candidates. jobs: compiling processes. again: measure what the log has, too.
     TuneSession(TuneSubject subject, std::vector<Plan> plans, TunedDevice device,
-                const TuningStore& store, int jobs, bool again);
+                const TuningStore& store, int jobs, bool again, TuneTimeouts timeouts);
     ~TuneSession();
     TuneSession(const TuneSession&) = delete;
     TuneSession& operator=(const TuneSession&) = delete;
@@ -68,6 +76,7 @@ class TuneSession {
     TunedDevice device_;
     const TuningStore& store_;
     bool again_;
+    TuneTimeouts timeouts_;
     std::vector<std::string> hashes_;  // of the sources
     TuneWorker measuring_;
     std::map<size_t, CandidateResult> checked_;
