@@ -66,6 +66,7 @@ void check_handed(const Spec& spec, unsigned encoded) {
         CHECK(launch.block[0] == static_cast<unsigned>(steps[i].threads));
         CHECK(launch.shared_bytes == static_cast<unsigned>(steps[i].shared_bytes));
         CHECK(launch.attributes == (steps[i].may_overlap ? 1 : 0));
+        CHECK(launch.overlaps == steps[i].may_overlap);
         CHECK(launch.stream == stream.handle());
         CHECK_FALSE(launch.captured);
         REQUIRE(launch.parameter_bytes == sizeof call);
@@ -99,6 +100,12 @@ TEST_CASE("a wgmma launch hands the driver a map of V, and steps that overlap", 
     Spec spec = small_spec();
     spec.target = "sm_90a";
     check_handed(spec, 1);
+    // Two launches, of which the second may begin while the first still runs, and no other.
+    const LaunchSteps steps =
+        launch_steps(make_plan(spec, find_target("sm_90a")), {2, 4, 2, 333, 555});
+    REQUIRE(steps.size() == 2);
+    CHECK_FALSE(steps[0].may_overlap);
+    CHECK(steps[1].may_overlap);
 }
 
 TEST_CASE("V that no map can describe is packed", "[driver]") {
@@ -117,6 +124,12 @@ TEST_CASE("V that no map can describe is packed", "[driver]") {
         int32_t flag = 0;
         std::memcpy(&flag, launch.parameter + offsetof(abi::Call, v_packed), sizeof flag);
         CHECK(stub->calls("cuTensorMapEncodeTiled") == (flag == 0 ? 1 : 0));
+        // The map describes the caller's V, or the packed one in the workspace if it is read at
+        // all.
+        const void* mapped = nullptr;
+        std::memcpy(&mapped, launch.parameter + offsetof(abi::Call, v_map), sizeof mapped);
+        CHECK((mapped == arguments.v.data) == (flag == 0));
+        CHECK(launch.overlaps);
         return flag;
     };
     Arguments arguments = problem.arguments();

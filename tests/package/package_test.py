@@ -67,10 +67,22 @@ def test_install():
         f"{LIBDIR}/cmake/sagejit/sagejitConfig.cmake",
         f"{LIBDIR}/pkgconfig/sagejit.pc",
         "share/man/man1/sagejit.1.gz",
+        "share/man/man1/sagejit-tune.1.gz",
+        "share/bash-completion/completions/sagejit",
+        "share/zsh/vendor-completions/_sagejit",
+        "share/fish/vendor_completions.d/sagejit.fish",
         "share/sagejit/configs/schema.json",
     ):
         if not (PREFIX / path).exists():
             sys.exit(f"{path} is not installed")
+    # A manual page for each verb that the help offers.
+    offered = re.findall(r"^  ([a-z][a-z-]*) {3,}", run(PREFIX / "bin/sagejit", "--help"), re.MULTILINE)
+    pages = {path.name for path in (PREFIX / "share/man/man1").iterdir()}
+    assert pages == {f"sagejit{name}.1.gz" for name in ["", *("-" + verb for verb in offered)]}, pages
+    for shell, name in (("bash", "bash-completion/completions/sagejit"),
+                        ("zsh", "zsh/vendor-completions/_sagejit"),
+                        ("fish", "fish/vendor_completions.d/sagejit.fish")):  # fmt: skip
+        assert (PREFIX / "share" / name).read_text() == run(PREFIX / "bin/sagejit", "completion", shell)
     # No text leads back to where it was built or installed, or to a library the consumer lacks.
     strangers = re.compile("|".join(map(re.escape, (str(BUILD), str(SOURCE), str(installed)))) +
                            r"|\bfmt\b|nlohmann|[Bb]oost")  # fmt: skip
@@ -234,6 +246,10 @@ def test_deb():
     assert "./usr/include/sagejit.h" in holds["libsagejit-dev"]
     assert "libsagejit.so -> libsagejit.so.0" in holds["libsagejit-dev"]
     assert "./usr/bin/sagejit" in holds["sagejit"]
+    for path in ("man/man1/sagejit.1.gz", "man/man1/sagejit-run.1.gz",
+                 "bash-completion/completions/sagejit", "zsh/vendor-completions/_sagejit",
+                 "fish/vendor_completions.d/sagejit.fish"):  # fmt: skip
+        assert f"./usr/share/{path}" in holds["sagejit"], path
     for name, text in holds.items():
         assert f"./usr/share/doc/{name}/copyright" in text
         assert "/cuda" not in text and str(BUILD) not in text
