@@ -15,12 +15,12 @@ namespace sagejit::test {
 class AttentionTensors {
   public:
     AttentionTensors(const Device& device, const Shape& shape, int head_dim, int head_dim_v,
-                     DataType dtype = DataType::kFp16)
+                     DataType dtype = DataType::kFp16, uint32_t seed = 0)
         : shape_(shape), dtype_(dtype) {
-        q = make(device, {shape.batch, shape.heads_q, shape.len_q, head_dim}, 1);
-        k = make(device, {shape.batch, shape.heads_kv, shape.len_k, head_dim}, 2);
-        v = make(device, {shape.batch, shape.heads_kv, shape.len_k, head_dim_v}, 3);
-        out = make(device, {shape.batch, shape.heads_q, shape.len_q, head_dim_v}, 4);
+        q = make(device, {shape.batch, shape.heads_q, shape.len_q, head_dim}, seed + 1);
+        k = make(device, {shape.batch, shape.heads_kv, shape.len_k, head_dim}, seed + 2);
+        v = make(device, {shape.batch, shape.heads_kv, shape.len_k, head_dim_v}, seed + 3);
+        out = make(device, {shape.batch, shape.heads_q, shape.len_q, head_dim_v}, seed + 4);
         const size_t rows = static_cast<size_t>(shape.batch * shape.heads_q * shape.len_q);
         buffers_.emplace_back(device, rows * sizeof(float));
         lse = static_cast<float*>(buffers_.back().data());
@@ -28,6 +28,14 @@ class AttentionTensors {
 
     TensorRef q, k, v, out;
     float* lse = nullptr;
+
+    // Takes the contents of another's q, k and v, of the same sizes.
+    void copy_inputs(const AttentionTensors& other) {
+        for (size_t i = 0; i < 3; ++i) {
+            buffers_[i].copy_from(other.buffers_[i], buffers_[i].bytes());
+            contents_[i] = other.contents_[i];
+        }
+    }
 
     // What was written. Wait for the legacy stream.
     std::vector<uint16_t> output() const {
