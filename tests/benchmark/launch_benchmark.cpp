@@ -8,23 +8,36 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "cuda_tensor_map.h"
 #include "driver/problem.h"
 #include "driver/stub.h"
+#include "executor.h"
 #include "launch.h"
 #include "obtain_cubin.h"
 #include "sagejit/generator/source.h"
 #include "sagejit/registry.h"
 #include "sagejit/stream.h"
 #include "unit/temporary_directory.h"
+#include "value_map.h"
 
 using namespace sagejit;
 using namespace sagejit::test;
 
 namespace {
+
+// Makes tensor maps and launches nothing.
+class MapEncoder : public Executor {
+  public:
+    void run(std::span<const LaunchStep>, const abi::Call&, void*) const override {}
+    void encode_tensor_map(const TensorMapRequest& request, abi::TensorMap& map) const override {
+        encode_cuda_tensor_map(driver_api(), request, map);
+    }
+};
 
 // A prepared kernel with its problem, and the same launches for the driver alone.
 struct Bench {
@@ -81,7 +94,12 @@ void bare(benchmark::State& state) {
     const Workspace layout = make_workspace(b.kernel.plan(), shape);
     const LaunchSteps steps = launch_steps(b.kernel.plan(), shape, layout);
     abi::Call call = make_call(b.problem.arguments(), shape, layout, b.problem.workspace());
+    const ScopedContext scope(api, primary_context(0));
+    add_value_map(b.kernel.plan(), b.problem.arguments(), MapEncoder(), call);
     void* parameters[] = {&call};
+    CUlaunchAttribute overlap{};
+    overlap.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
+    overlap.value.programmaticStreamSerializationAllowed = 1;
     struct BareLaunch {
         CUlaunchConfig config{};
         CUfunction function = nullptr;
@@ -95,9 +113,10 @@ void bare(benchmark::State& state) {
         launch.config.blockDimY = launch.config.blockDimZ = 1;
         launch.config.sharedMemBytes = static_cast<unsigned>(step.shared_bytes);
         launch.config.hStream = static_cast<CUstream>(b.stream.handle());
+        launch.config.attrs = &overlap;
+        launch.config.numAttrs = step.may_overlap && launches.size() > 1 ? 1 : 0;
         launch.function = b.functions.at(std::string(step.entry));
     }
-    const ScopedContext scope(api, primary_context(0));
     for (auto _ : state) {
         for (const BareLaunch& launch : launches) {
             api.launch_kernel_ex(&launch.config, launch.function, parameters, nullptr);
