@@ -160,3 +160,27 @@ TEST_CASE("a captured call of new sizes runs the kernel that is there", "[driver
     CHECK(SAGEJIT_DRIVER_CALL(cuGraphExecDestroy)(exec) == CUDA_SUCCESS);
     CHECK(SAGEJIT_DRIVER_CALL(cuGraphDestroy)(graph) == CUDA_SUCCESS);
 }
+
+TEST_CASE("sizes whose plan cannot be prepared run by the kernel that is there", "[driver]") {
+    const stub::Controls* stub = stub_controls();
+    REQUIRE(stub != nullptr);
+    const Device gpu = Device::cuda(0);
+    const Stream stream(gpu);
+    const AttentionTensors small(gpu, kSmall, 64, 64), large(gpu, kLarge, 64, 64);
+    const Kernel known = prepared_for(small);
+    const Spec asked = default_spec({64, 64}, gpu.target_for(known.plan().spec));
+    TuningStore({}).append(record_for(asked, gpu, kLarge, 1));
+    const ScopedVariable fail("SAGEJIT_STUB_NVRTC_FAIL", "1");  // out of memory
+    CollectedWarnings warnings;
+    for (int i = 0; i < 2; ++i) call(large, stream);  // the second does not try again
+    CHECK(&prepared_for(large).plan() == &known.plan());
+    REQUIRE(warnings.texts.size() == 1);
+    CHECK_THAT(warnings.texts[0], Catch::Contains("len 1024/1024") &&
+                                      Catch::Contains("another one is used") &&
+                                      Catch::Contains("OUT_OF_MEMORY"));
+    // Without one the error is the caller's.
+    AttentionOptions causal;
+    causal.causal = CausalMode::kTopLeft;
+    CHECK_THROWS_AS(attention(large.q, large.k, large.v, large.out, causal, stream.handle()),
+                    Error);
+}
