@@ -1,26 +1,17 @@
 // Kernels from bundles, on the stub driver: which one a device gets, and what is never opened.
 #include "sagejit/bundle.h"
 
-#include <stdlib.h>
-
-#include <atomic>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
-#include <span>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "bundle/describe.h"
-#include "bundle/write.h"
-#include "compile_cubin.h"
+#include "bundles.h"
 #include "problem.h"
-#include "sagejit/linked_bundle.h"
 #include "stub.h"
 #include "tuned.h"
 #include "unit/error_of.h"
-#include "unit/scoped_variable.h"
 #include "unit/temporary_directory.h"
 
 using namespace sagejit;
@@ -28,51 +19,6 @@ using namespace sagejit::test;
 using Catch::Matchers::Contains;
 
 namespace {
-
-BuiltKernel build(const Spec& spec, const std::string& target) {
-    const Plan plan = make_plan(spec, find_target(target));
-    const Source source = emit(plan);
-    CompiledCubin cubin = compile_cubin(source.text, target, spec.name);
-    return {describe_kernel(spec.name, spec, plan, source, cubin.entries, {}), cubin.bytes};
-}
-
-std::vector<uint8_t> bundle_bytes(const Spec& spec, const std::vector<std::string>& targets,
-                                  const std::string& generator = std::string(generator_id())) {
-    std::vector<BuiltKernel> kernels;
-    for (const std::string& target : targets) kernels.push_back(build(spec, target));
-    return encode_bundle(generator, "13.0.88", kernels);
-}
-
-Bundle open_bytes(const std::vector<uint8_t>& bytes, const std::string& origin = "test") {
-    return Bundle::from_memory(std::as_bytes(std::span(bytes)), origin);
-}
-
-PrepareOptions bundle_only(const std::vector<Bundle>& bundles) {
-    PrepareOptions options;
-    options.bundles = bundles;
-    options.policy = PreparePolicy::kBundleOnly;
-    return options;
-}
-
-// Nothing of NVRTC can be found.
-class WithoutNvrtc {
-    ScopedVariable nvrtc_{"SAGEJIT_NVRTC", "/nonexistent/libnvrtc.so.13"};
-};
-
-// A bundle that is linked in for the length of a test.
-class Linked {
-  public:
-    Linked(const std::vector<uint8_t>& bytes, const char* name)
-        : node_{bytes.data(), bytes.size(), name, nullptr} {
-        sagejit_link_bundle(&node_);
-    }
-    ~Linked() { sagejit_unlink_bundle(&node_); }
-    Linked(const Linked&) = delete;
-    Linked& operator=(const Linked&) = delete;
-
-  private:
-    sagejit_linked_bundle node_;
-};
 
 bool holds_nothing(const std::filesystem::path& directory) {
     return !std::filesystem::exists(directory) || std::filesystem::is_empty(directory);
@@ -261,81 +207,6 @@ TEST_CASE("bundles come before the cache, and the cache before NVRTC", "[driver]
     const Linked linked(bytes, "linked");
     CHECK(prepare(small_spec(), gpu, options).report().bundle == "linked");
     CHECK(linked_bundles().size() == 1);
-}
-
-TEST_CASE("bundles of one name are told apart by what they hold", "[driver]") {
-    const Device gpu = Device::cuda(0);
-    const std::vector<uint8_t> for_90 = bundle_bytes(small_spec(), {"sm_90"});
-    const std::vector<uint8_t> for_90a = bundle_bytes(small_spec(), {"sm_90a"});
-    const auto target_of = [&](const PrepareOptions& options) {
-        return std::string(prepare(small_spec(), gpu, options).plan().target.name);
-    };
-    CHECK(open_bytes(for_90).checksum() != open_bytes(for_90a).checksum());
-    CHECK(open_bytes(for_90).checksum() == open_bytes(for_90, "other name").checksum());
-    CHECK(target_of(bundle_only({open_bytes(for_90, "same")})) == "sm_90");
-    CHECK(target_of(bundle_only({open_bytes(for_90a, "same")})) == "sm_90a");
-    CHECK(target_of(bundle_only({open_bytes(for_90, "same")})) == "sm_90");
-    {
-        const Linked linked(for_90, "same");
-        CHECK(target_of(bundle_only({})) == "sm_90");
-    }
-    const Linked linked(for_90a, "same");
-    CHECK(target_of(bundle_only({})) == "sm_90a");
-    // The same bundle, opened again, is the kernel that is there.
-    const Kernel first = prepare(small_spec(), gpu, bundle_only({open_bytes(for_90, "same")}));
-    const Kernel second = prepare(small_spec(), gpu, bundle_only({open_bytes(for_90, "same")}));
-    CHECK(&first.plan() == &second.plan());
-}
-
-TEST_CASE("many threads prepare from the same bundles while one is linked and taken back",
-          "[driver]") {
-    const Device gpu = Device::cuda(0);
-    const std::vector<uint8_t> bytes = bundle_bytes(small_spec(), {"sm_90"});
-    const PrepareOptions options = bundle_only({open_bytes(bytes, "opened")});
-    std::atomic<int> from_linked = 0, from_opened = 0;
-    std::vector<std::thread> threads;
-    for (int i = 0; i < 8; ++i) {
-        threads.emplace_back([&] {
-            for (int round = 0; round < 20; ++round) {
-                const Kernel kernel = prepare(small_spec(), gpu, options);
-                const std::string& origin = kernel.report().bundle;
-                if (origin == "linked") ++from_linked;
-                if (origin == "opened") ++from_opened;
-            }
-        });
-    }
-    for (int round = 0; round < 100; ++round) {
-        std::vector<uint8_t> own = bytes;
-        {
-            const Linked linked(own, "linked");
-            std::this_thread::yield();
-        }
-        std::fill(own.begin(), own.end(), uint8_t{0});
-    }
-    for (std::thread& thread : threads) thread.join();
-    CHECK(from_linked + from_opened == 8 * 20);
-}
-
-TEST_CASE("a bundle is linked until it is taken back, and kernels stay", "[driver]") {
-    std::vector<uint8_t> bytes = bundle_bytes(small_spec(), {"sm_90"});
-    const Device gpu = Device::cuda(0);
-    const auto from_linked = [&] {
-        Linked linked(bytes, "linked");
-        return prepare(small_spec(), gpu, bundle_only({}));
-    };
-    const Kernel kernel = from_linked();
-    std::fill(bytes.begin(), bytes.end(), uint8_t{0});
-    CHECK(linked_bundles().empty());
-    const DeviceProblem problem(gpu, kernel.plan());
-    problem.launch(kernel);
-    CHECK(error_of([&] { prepare(small_spec(), gpu, bundle_only({})); }).code() ==
-          ErrorCode::kNotBuilt);
-
-    // The bytes are bad now.
-    const Linked damaged(bytes, "damaged");
-    const Error error = error_of([&] { prepare(small_spec(), gpu, bundle_only({})); });
-    CHECK_THAT(error.message(), Contains("damaged: not a usable bundle"));
-    CHECK(error_of([] { linked_bundles(); }).code() == ErrorCode::kInvalidInput);
 }
 
 TEST_CASE("a bundle of another generator or a bad cubin is passed over, not used", "[driver]") {
