@@ -2,6 +2,7 @@
 """sagejit calibrate on the host device, and the layer plan it writes, as sagejit run takes it."""
 
 import json
+import os
 import re
 
 from command_line import (
@@ -144,6 +145,23 @@ class Calibrate(TestCase):
             self.assertGreater(result["whole_call_ms"], 0)
             if result["class"] in host:
                 self.assertAlmostEqual(result["cosine"], host[result["class"]], delta=1e-4)
+
+    def test_a_class_that_spills_with_the_tiles_of_the_config_is_skipped(self):
+        config = self.write_config("tiles", head_dim=64, tile={"tile_q": 128, "tile_k": 64})
+        env = {
+            "SAGEJIT_LIBCUDA": os.environ["SAGEJIT_STUB_CUDA"],
+            "SAGEJIT_NVRTC": os.environ["SAGEJIT_STUB_NVRTC"],
+            "SAGEJIT_STUB_NVRTC_SPILL": '"granularity": "token"',
+            "SAGEJIT_CACHE_DIR": str(self.path("cache")),
+        }
+        arguments = ("calibrate", "--config", config, "--device", "cuda:0", "--input", self.inputs["easy"])
+        result = sagejit(*arguments, "--json", env=env)  # the stub computes nothing
+        value = self.parse(result.stdout)
+        skipped = {each["class"]: each["reason"] for each in value["skipped"]}
+        tried = {each["class"] for each in value["layers"][0]["classes"]}
+        self.assertIn("spilled registers", skipped.get("token", ""), skipped)
+        self.assertNotIn("token", tried)
+        self.assertIn("config", tried)
 
     def test_refused(self):
         easy = self.inputs["easy"]

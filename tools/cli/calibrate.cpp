@@ -54,13 +54,28 @@ Calibration prepare_all(const Options& options, Config base, const Device& devic
     calibration.measured = !device.is_host();
     PrepareOptions prepare_options;
     prepare_options.use_cache = !options.no_cache;
-    const std::vector<AccuracyClass>& classes = calibration.list.classes;
+    std::vector<AccuracyClass> classes = std::move(calibration.list.classes);
     note(fmt::format("preparing {} classes", classes.size()));
     std::vector<std::optional<Kernel>> kernels(classes.size());
+    std::vector<std::string> refused(classes.size());
     parallel_for(static_cast<int64_t>(classes.size()), [&](int64_t i) {
-        kernels[i] = prepare_config(classes[i].config, device, prepare_options);
+        try {
+            kernels[i] = prepare_config(classes[i].config, device, prepare_options);
+        } catch (const Error& error) {
+            // The base's tiles may be too much for another class: ptxas tells.
+            if (i == 0 || error.code() != ErrorCode::kUnsupportedTarget) throw;
+            refused[i] = error.message();
+        }
     });
-    for (std::optional<Kernel>& kernel : kernels) calibration.kernels.push_back(*kernel);
+    calibration.list.classes.clear();
+    for (size_t i = 0; i < classes.size(); ++i) {
+        if (kernels[i]) {
+            calibration.kernels.push_back(*kernels[i]);
+            calibration.list.classes.push_back(std::move(classes[i]));
+        } else {
+            calibration.list.skipped.push_back({classes[i].name, refused[i]});
+        }
+    }
     return calibration;
 }
 
