@@ -11,11 +11,13 @@ namespace {
 
 constexpr int kWarpLanes = 32;
 constexpr int kQuantThreads = 256;
-constexpr int kChannelsPerLane = 8;  // 16 bytes of fp16 or bf16
-constexpr int kQkStep = 32;          // channels of one int8 MMA
-constexpr int kValueStep = 16;       // channels one ldmatrix.x4.trans serves
+constexpr int kRowsPerQuantThreads = 128;  // past this a thread's rows leave it no registers
+constexpr int kChannelsPerLane = 8;        // 16 bytes of fp16 or bf16
+constexpr int kQkStep = 32;                // channels of one int8 MMA
+constexpr int kValueStep = 16;             // channels one ldmatrix.x4.trans serves
 constexpr int kMaxWarps = 8;
 constexpr int kRegionAlignment = 128;  // bytes
+constexpr int kBarrierBytes = 16;      // one mbarrier, padded
 constexpr int kBanksChunks = 8;        // 16-byte chunks in one pass over the 32 banks
 // Registers beyond fragments and accumulators: addresses, row state, copies. With 48, ptxas of
 // CUDA 13.0 spilled a few bytes where the estimate met the limit; with 64 it does not.
@@ -106,15 +108,16 @@ Plan build(const Spec& spec, const Target& target, int tile_q, int tile_k, int w
     plan.query_in_shared = plan.head_dim_padded > kHeadDimWithQuery ||
                            plan.register_estimate + query_registers > kRegistersWithQuery;
     if (!plan.query_in_shared) plan.register_estimate += query_registers;
-    plan.shared_bytes =
+    plan.barrier_offset =
         stages * plan.stage_bytes + (plan.query_in_shared ? tile_q * plan.head_dim_padded : 0);
+    plan.shared_bytes = plan.barrier_offset + kBarrierBytes;
     const int by_shared = target.shared_per_sm / (plan.shared_bytes + target.shared_reserved);
     const int by_registers =
         target.registers_per_sm / (plan.threads * round_up(plan.register_estimate, 8));
     const int by_threads = target.threads_per_sm / plan.threads;
     plan.ctas_per_sm = std::max(1, std::min({by_shared, by_registers, by_threads}));
 
-    plan.quant_threads = kQuantThreads;
+    plan.quant_threads = tile_q > kRowsPerQuantThreads ? 2 * kQuantThreads : kQuantThreads;
     plan.quant_lanes = power_of_two_at_least(plan.head_dim_padded / kChannelsPerLane);
     plan.quant_lanes_v = power_of_two_at_least(plan.head_dim_v_padded / kChannelsPerLane);
     plan.has_statistics = spec.smooth_k || plan.v_path != VPath::kDirect;
@@ -124,8 +127,9 @@ Plan build(const Spec& spec, const Target& target, int tile_q, int tile_k, int w
     const int value_bytes = plan.v_path == VPath::kInt8 ? plan.head_dim_v_padded * (4 + tile_k + 16)
                                                         : 4 * plan.head_dim_v_padded;
     plan.quant_shared_bytes = round_up(std::max(row_bytes, value_bytes), kRegionAlignment);
-    plan.statistics_shared_bytes = std::max(
-        4 * kQuantThreads / plan.quant_lanes * plan.head_dim_padded, 8 * plan.head_dim_v_padded);
+    plan.statistics_shared_bytes =
+        std::max(4 * plan.quant_threads / plan.quant_lanes * plan.head_dim_padded,
+                 8 * plan.head_dim_v_padded);
     return plan;
 }
 
@@ -145,9 +149,25 @@ bool comfortable(const Plan& plan) {
            (plan.stages == 2 && plan.register_estimate <= kRegistersWithWideOutput);
 }
 
+// Warps of 32 queries beside outputs, guards and scales that leave them no registers.
+bool crowded(const Plan& plan) {
+    const Spec& spec = plan.spec;
+    const bool wide = std::max(spec.head_dim, spec.head_dim_v) > 64;
+    return plan.m_tiles > 1 && wide &&
+           (plan.target.arch >= 100 || spec.causal != CausalMode::kNone ||
+            plan.v_path == VPath::kScaledFp16);
+}
+
+// The fastest on an H200 (docs/benchmarks/mma-log.md): 256 queries share what is copied, 32 of them
+// each fragment that is read, and short tiles leave registers for both.
+bool preferred(const Plan& plan) {
+    return comfortable(plan) && !crowded(plan) && plan.tile_q == 256 && plan.tile_k == 32 &&
+           plan.stages == 4;
+}
+
 constexpr std::array kTileQ = {128, 64, 32, 256};
 constexpr std::array kTileK = {64, 32, 128, 96};
-constexpr std::array kStages = {3, 2, 4};
+constexpr std::array kStages = {4, 3, 2};
 
 // Warps of 32 queries read each key fragment half as often; past 64 channels their accumulators
 // leave no registers.
@@ -210,7 +230,9 @@ std::vector<Plan> mma_candidates(const Spec& spec, const Target& target) {
     if (spec.pv_type == PvType::kBf16) return {};
     std::vector<Plan> plans = enumerate(spec, target);
     std::erase_if(plans, [](const Plan& plan) { return !fits(plan) || !fits_registers(plan); });
-    std::stable_partition(plans.begin(), plans.end(), comfortable);
+    std::stable_partition(plans.begin(), plans.end(),
+                          [](const Plan& plan) { return comfortable(plan) && !crowded(plan); });
+    std::stable_partition(plans.begin(), plans.end(), preferred);
     return plans;
 }
 

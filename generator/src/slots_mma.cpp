@@ -7,6 +7,9 @@
 namespace sagejit {
 namespace {
 
+// Estimates past which ptxas of CUDA 13.0 spilled what stayed in registers from turn to turn.
+constexpr int kRegistersWithAddresses = 180;
+
 std::string_view load_v_variant(VPath path) {
     switch (path) {
         case VPath::kDirect:
@@ -96,17 +99,19 @@ std::vector<Slot> attention_slots(const Plan& plan) {
     const bool guard = fp16_values && spec.causal != CausalMode::kNone;
     std::vector<Slot> slots = {
         {"attention.state", "attention/state.cuh"},
+        {"attention.causal", mask_variant(spec.causal)},
+        {"attention.position", "attention/position.cuh"},
         {"attention.query", "attention/query.cuh"},
         {"attention.load_query",
          plan.query_in_shared ? "attention/query_shared.cuh" : "attention/query_registers.cuh"},
         {"attention.load_k", "attention/load_k.cuh"},
         {"attention.load_v", load_v_variant(plan.v_path)},
         {"attention.qk", "attention/qk_int8.cuh"},
-        {"attention.bias",
-         plan.score_bias_folded ? "attention/bias_folded.cuh" : "attention/bias_exact.cuh"},
+        {"attention.bias", plan.scale_per_token     ? "attention/bias_gone.cuh"
+                           : plan.score_bias_folded ? "attention/bias_folded.cuh"
+                                                    : "attention/bias_exact.cuh"},
         {"attention.dequantize",
          plan.scale_per_token ? "attention/dequantize_token.cuh" : "attention/dequantize_lane.cuh"},
-        {"attention.causal", mask_variant(spec.causal)},
         {"attention.mask", "attention/mask.cuh"},
     };
     if (fp16_values) slots.push_back({"attention.values", "attention/values_fp16.cuh"});
@@ -124,6 +129,13 @@ std::vector<Slot> attention_slots(const Plan& plan) {
                                       : spec.smooth_k ? "attention/lse_smoothed.cuh"
                                                       : "attention/lse_plain.cuh"});
     slots.push_back({"attention.epilogue", "attention/epilogue.cuh"});
+    const bool whole = plan.query_in_shared || spec.pv_accum == PvAccum::kFp32PromoteFp16 ||
+                       spec.pv_accum == PvAccum::kFp32PromoteInt32;
+    slots.push_back(
+        {"attention.turn", whole ? "attention/turn_whole.cuh" : "attention/turn_interleaved.cuh"});
+    slots.push_back({"attention.pace", plan.stages >= 4 ? "attention/pace_apart.cuh"
+                                                        : "attention/pace_together.cuh"});
+    slots.push_back({"attention.walk", "attention/walk.cuh"});
     slots.push_back({"attention.kernel", "attention/kernel.cuh"});
     return slots;
 }
@@ -144,6 +156,7 @@ Bindings mma_bindings(const Plan& plan) {
         {"threads", number(plan.threads)},
         {"stages", number(plan.stages)},
         {"ctas_per_sm", number(plan.ctas_per_sm)},
+        {"keeps_addresses", plan.register_estimate <= kRegistersWithAddresses ? "true" : "false"},
         {"m_tiles", number(plan.m_tiles)},
         {"rescale_threshold", fmt::format("{:.1f}f", plan.rescale_threshold)},
         {"stage_bytes", number(plan.stage_bytes)},
@@ -158,7 +171,8 @@ Bindings mma_bindings(const Plan& plan) {
         {"v_swizzle_rows", number(v.swizzle_rows)},
         {"meta_offset", number(stage_region(plan, "meta").offset)},
         {"query_offset", number(plan.stages * plan.stage_bytes)},
-        {"query_bytes", number(plan.shared_bytes - plan.stages * plan.stage_bytes)},
+        {"query_bytes", number(plan.barrier_offset - plan.stages * plan.stage_bytes)},
+        {"barrier_offset", number(plan.barrier_offset)},
         {"shared_bytes", number(plan.shared_bytes)},
         {"q_scales_per_tile", number(plan.q_scales_per_tile)},
         {"k_scales_per_tile", number(plan.k_scales_per_tile)},

@@ -12,19 +12,24 @@ __device__ __forceinline__ void load_q_scales(const Call& call, const TilePositi
     scales.lane = call.q_scale[tile * plan::q_scales_per_tile + warp * 8 + lane / 4];
 }
 
-__device__ __forceinline__ void dequantize(Scores& result, const IntegerScores& scores,
-                                           RowValues& factors, const QueryScales& scales,
+__device__ __forceinline__ void dequantize(Scores&, RowState& rows, const QueryScales& scales,
                                            u32 meta) {
     const f32 factor =
         max_f32(scales.lane * load_shared_f32(meta + 4 * (thread_index() % 4)), kSmallestFactor);
 #pragma unroll
     for (int m = 0; m < plan::m_tiles; ++m) {
-        factors[m][0] = factor;
-        factors[m][1] = factor;
-#pragma unroll
-        for (int n = 0; n < kKeyTiles; ++n) {
-#pragma unroll
-            for (int i = 0; i < 4; ++i) result[m][n][i] = unbias(scores[m][n][i]);
-        }
+        rows.factor[m][0] = factor;
+        rows.factor[m][1] = factor;
     }
+}
+
+// The largest of a lane's scores in one row, in units of the factor. The bits of biased scores are
+// ordered as integers are, and -inf below them all.
+__device__ __forceinline__ f32 largest_score(const Scores& scores, int m, int h) {
+    i32 top = scores[m][0][2 * h];
+#pragma unroll
+    for (int n = 0; n < kKeyTiles; ++n) {
+        top = max3_s32(top, scores[m][n][2 * h], scores[m][n][2 * h + 1]);
+    }
+    return bits_to_f32(static_cast<u32>(top)) - kScoreBias;
 }

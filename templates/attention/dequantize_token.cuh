@@ -18,9 +18,8 @@ __device__ __forceinline__ void load_q_scales(const Call& call, const TilePositi
     }
 }
 
-__device__ __forceinline__ void dequantize(Scores& result, const IntegerScores& scores,
-                                           RowValues& factors, const QueryScales& scales,
-                                           u32 meta) {
+__device__ __forceinline__ void dequantize(Scores& scores, RowState& rows,
+                                           const QueryScales& queries, u32 meta) {
 #pragma unroll
     for (int n = 0; n < kKeyTiles; ++n) {
         f32 key_scales[2];
@@ -29,13 +28,25 @@ __device__ __forceinline__ void dequantize(Scores& result, const IntegerScores& 
         for (int m = 0; m < plan::m_tiles; ++m) {
 #pragma unroll
             for (int i = 0; i < 4; ++i) {
-                result[m][n][i] = unbias(scores[m][n][i]) * key_scales[i % 2];
+                const f32 sum = bits_to_f32(static_cast<u32>(scores[m][n][i])) - kScoreBias;
+                scores[m][n][i] = static_cast<i32>(f32_to_bits(sum * key_scales[i % 2]));
             }
         }
     }
 #pragma unroll
     for (int m = 0; m < plan::m_tiles; ++m) {
-        factors[m][0] = scales.row[m][0];
-        factors[m][1] = scales.row[m][1];
+        rows.factor[m][0] = queries.row[m][0];
+        rows.factor[m][1] = queries.row[m][1];
     }
+}
+
+// The largest of a lane's scores in one row, in units of the factor.
+__device__ __forceinline__ f32 largest_score(const Scores& scores, int m, int h) {
+    f32 top = score_value(scores[m][0][2 * h]);
+#pragma unroll
+    for (int n = 0; n < kKeyTiles; ++n) {
+        top = max_f32(
+            top, max_f32(score_value(scores[m][n][2 * h]), score_value(scores[m][n][2 * h + 1])));
+    }
+    return top;
 }

@@ -6,12 +6,29 @@ __device__ __forceinline__ f32 sum_over_row(f32 value) {
     return value + shuffle_xor_f32(value, 2);
 }
 
+// The first key with NaN or Inf among those of the head; the quantizer kept it for every tile.
+__device__ __forceinline__ i32 find_bad_key(const Call& call, const TilePosition& position) {
+    const u64 first = static_cast<u64>(position.kv_row) * call.k_tiles;
+    u32 key = kNoBadKey;
+#pragma unroll 1
+    for (i32 tile = thread_index() % kWarpLanes; tile < call.k_tiles; tile += kWarpLanes) {
+        const u32 bad =
+            f32_to_bits(call.k_meta[(first + tile) * plan::k_meta_words + plan::k_scales_per_tile]);
+        key = bad < key ? bad : key;
+    }
+#pragma unroll
+    for (u32 lanes = 1; lanes < kWarpLanes; lanes *= 2) {
+        const u32 other = shuffle_xor_u32(key, lanes);
+        key = other < key ? other : key;
+    }
+    return static_cast<i32>(key);
+}
+
 __device__ __forceinline__ void write_output(const Call& call, const TilePosition& position,
-                                             const Output& output, const RowState& rows,
-                                             const i32 (&limits)[plan::m_tiles][2], u32 bad_rows,
-                                             i32 first_bad_key) {
+                                             const Output& output, const RowState& rows) {
+    const i32 first_bad_key = find_bad_key(call, position);
+    const u32 bad_rows = bad_query_rows(call, position);
     const u32 lane = thread_index() % kWarpLanes;
-    const u32 warp = thread_index() / kWarpLanes;
     const u32 lane_channel = 2 * (lane % 4);
     u16* head = static_cast<u16*>(call.o.data) + position.batch * call.o.stride_batch +
                 position.head_q * call.o.stride_head;
@@ -19,11 +36,10 @@ __device__ __forceinline__ void write_output(const Call& call, const TilePositio
     for (int m = 0; m < plan::m_tiles; ++m) {
 #pragma unroll
         for (int h = 0; h < 2; ++h) {
-            const i32 query =
-                position.first_query + warp * plan::warp_q + 16 * m + 8 * h + lane / 4;
+            const i32 query = query_of(position, m, h);
             const f32 sum = sum_over_row(rows.sum[m][h]);
             const f32 normaliser = sum_over_row(row_normaliser(rows, m, h));
-            const i32 limit = limits[m][h];
+            const i32 limit = row_limit(call, query);
             const bool bad =
                 limit > 0 && ((bad_rows >> (2 * m + h) & 1) != 0 || first_bad_key < limit);
             const f32 inverse = limit > 0 ? 1.0f / normaliser : 0.0f;
@@ -51,7 +67,7 @@ __device__ __forceinline__ void write_output(const Call& call, const TilePositio
                 }
             }
             if (lane % 4 == 0) {
-                store_lse(call, position, query, rows.reference[m][h], sum, bad);
+                store_lse(call, position, query, -rows.offset[m][h], sum, bad);
             }
         }
     }

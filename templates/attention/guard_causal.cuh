@@ -30,8 +30,9 @@ __device__ __forceinline__ bool output_needs_guard(const Output& output, u32 sha
     return any;
 }
 
-__device__ __forceinline__ void guard_values(Output& output, const i32 (&limits)[plan::m_tiles][2],
-                                             i32 first_key, u32 stage) {
+__device__ __forceinline__ void guard_values(Output& output, const Call& call,
+                                             const TilePosition& position, i32 first_key,
+                                             u32 stage) {
     const u32 lane = thread_index() % kWarpLanes;
     for (i32 token = 0; token < plan::tile_k; ++token) {
 #pragma unroll
@@ -46,7 +47,7 @@ __device__ __forceinline__ void guard_values(Output& output, const i32 (&limits)
                 for (int m = 0; m < plan::m_tiles; ++m) {
 #pragma unroll
                     for (int h = 0; h < 2; ++h) {
-                        if (first_key + token < limits[m][h]) {
+                        if (first_key + token < row_limit(call, query_of(position, m, h))) {
                             add_to_output(output, m, n, 2 * h + e, f16_to_f32(bits));
                         }
                     }

@@ -1,13 +1,19 @@
-// Starts the copy of one tile of values from the workspace: [channel, token] int8, tokens permuted
-// in groups of 16 so that score registers are the A operand of P V as they stand.
-__device__ __forceinline__ void start_v_copy(const Call& call, const TilePosition& position,
-                                             i32 tile, u32 stage) {
+// Copies of values from the workspace into stages: [channel, token] int8, tokens permuted in groups
+// of 16 so that score registers are the A operand of P V as they stand.
+struct ValueCopies {
+    u32 source;  // the next tile's first chunk, in chunks of the workspace
+};
+
+__device__ __forceinline__ void locate_values(const Call& call, const TilePosition& position,
+                                              ValueCopies& copies) {
+    const u32 channel_chunks = static_cast<u32>(call.k_tiles) * (plan::tile_k / 16);
+    copies.source = static_cast<u32>(position.kv_row) * plan::head_dim_v_padded * channel_chunks;
+}
+
+__device__ __forceinline__ void start_v_copy(const Call& call, ValueCopies& copies, u32 stage) {
     constexpr int kChunks = plan::v_row_bytes / 16;
     constexpr int kCopies = plan::head_dim_v_padded * kChunks;
-    const u64 channel_bytes = static_cast<u64>(call.k_tiles) * plan::tile_k;
-    const u8* source = call.v_work +
-                       static_cast<u64>(position.kv_row) * plan::head_dim_v_padded * channel_bytes +
-                       static_cast<u64>(tile) * plan::tile_k;
+    const u32 channel_chunks = static_cast<u32>(call.k_tiles) * (plan::tile_k / 16);
 #pragma unroll
     for (int i = 0; i < divide_up(kCopies, plan::threads); ++i) {
         const u32 index = thread_index() + i * plan::threads;
@@ -15,7 +21,10 @@ __device__ __forceinline__ void start_v_copy(const Call& call, const TilePositio
             const u32 channel = index / kChunks;
             const u32 chunk = index % kChunks;
             cp_async_16(stage + plan::v_offset + v_chunk_offset(channel, chunk),
-                        source + channel * channel_bytes + chunk * 16, 16);
+                        call.v_work +
+                            static_cast<u64>(copies.source + channel * channel_chunks + chunk) * 16,
+                        16);
         }
     }
+    copies.source += plan::tile_k / 16;
 }

@@ -32,19 +32,21 @@ __device__ __forceinline__ f32 row_normaliser(const RowState& rows, int m, int h
     return rows.sum[m][h];
 }
 
-__device__ __forceinline__ void multiply_pv(Output& output, RowState&, const Scores& p, u32 stage) {
+// Steps of 16 keys, from the given one on.
+template <int kSteps>
+__device__ __forceinline__ void multiply_pv(Output& output,
+                                            const u32 (&a)[kSteps][plan::m_tiles][4],
+                                            u32 lane_values, int first) {
 #pragma unroll
-    for (int step = 0; step < plan::tile_k / 16; ++step) {
-        u32 a[plan::m_tiles][4];
-        pack_probabilities(a, p, step);
+    for (int step = 0; step < kSteps; ++step) {
 #pragma unroll
         for (int n = 0; n < kValueTiles; n += 2) {
             u32 values[4];
-            load_value_pair(values, stage, step, n);
+            load_value_pair(values, lane_values, first + step, n);
 #pragma unroll
             for (int m = 0; m < plan::m_tiles; ++m) {
-                mma_f16_f16(output.value[m][n], a[m], values[0], values[1]);
-                mma_f16_f16(output.value[m][n + 1], a[m], values[2], values[3]);
+                mma_f16_f16(output.value[m][n], a[step][m], values[0], values[1]);
+                mma_f16_f16(output.value[m][n + 1], a[step][m], values[2], values[3]);
             }
         }
     }

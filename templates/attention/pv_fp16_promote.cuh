@@ -32,18 +32,18 @@ __device__ __forceinline__ f32 row_normaliser(const RowState& rows, int m, int h
     return rows.sum[m][h];
 }
 
-__device__ __forceinline__ void multiply_pv(Output& output, RowState&, const Scores& p, u32 stage) {
-    constexpr int kSteps = plan::tile_k / 16;
-    u32 a[kSteps][plan::m_tiles][4];
-#pragma unroll
-    for (int step = 0; step < kSteps; ++step) pack_probabilities(a[step], p, step);
+// All steps of a tile.
+template <int kSteps>
+__device__ __forceinline__ void multiply_pv(Output& output,
+                                            const u32 (&a)[kSteps][plan::m_tiles][4],
+                                            u32 lane_values, int) {
 #pragma unroll
     for (int n = 0; n < kValueTiles; n += 2) {
         u32 partial[plan::m_tiles][2][2] = {};
 #pragma unroll
         for (int step = 0; step < kSteps; ++step) {
             u32 values[4];
-            load_value_pair(values, stage, step, n);
+            load_value_pair(values, lane_values, step, n);
 #pragma unroll
             for (int m = 0; m < plan::m_tiles; ++m) {
                 mma_f16_f16(partial[m][0], a[step][m], values[0], values[1]);

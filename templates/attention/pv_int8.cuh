@@ -35,15 +35,16 @@ __device__ __forceinline__ f32 row_normaliser(const RowState& rows, int m, int h
 }
 
 // The A operand of one k32 step: register i holds row g + 8 (i % 2), tokens of n8 tiles
-// 4 step + 2 (i / 2) and the next one, in the order V's tokens were permuted to.
-__device__ __forceinline__ void pack_rounded(u32 (&a)[plan::m_tiles][4], RowState& rows,
-                                             const Scores& p, int step) {
+// 2 (i / 2) of the step and the next one, in the order V's tokens were permuted to.
+constexpr int kProbabilityKeys = 32;
+__device__ __forceinline__ void pack_probabilities(u32 (&a)[plan::m_tiles][4], RowState& rows,
+                                                   const f32 (&p)[plan::m_tiles][4][4]) {
 #pragma unroll
     for (int m = 0; m < plan::m_tiles; ++m) {
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
             const int h = i % 2;
-            const int n = 4 * step + 2 * (i / 2);
+            const int n = 2 * (i / 2);
             f32 rounded[4];
 #pragma unroll
             for (int e = 0; e < 4; ++e) {
@@ -64,23 +65,25 @@ __device__ __forceinline__ void pack_rounded(u32 (&a)[plan::m_tiles][4], RowStat
     }
 }
 
-__device__ __forceinline__ void multiply_pv(Output& output, RowState& rows, const Scores& p,
-                                            u32 stage) {
-    constexpr int kSteps = plan::tile_k / 32;
+// Where in a stage this lane's addresses of value fragments start.
+__device__ __forceinline__ u32 lane_value_offset() {
     const u32 lane = thread_index() % kWarpLanes;
-    const u32 row = lane % 8 + lane / 16 * 8;
-    const u32 half = lane / 8 % 2;
-    u32 a[kSteps][plan::m_tiles][4];
-#pragma unroll
-    for (int step = 0; step < kSteps; ++step) pack_rounded(a[step], rows, p, step);
+    return plan::v_offset + v_chunk_offset(lane % 8 + lane / 16 * 8, lane / 8 % 2);
+}
+
+// All steps of a tile.
+template <int kSteps>
+__device__ __forceinline__ void multiply_pv(Output& output,
+                                            const u32 (&a)[kSteps][plan::m_tiles][4],
+                                            u32 lane_values, int) {
 #pragma unroll
     for (int n = 0; n < kValueTiles; n += 2) {
         i32 partial[plan::m_tiles][2][4] = {};
 #pragma unroll
         for (int step = 0; step < kSteps; ++step) {
             u32 values[4];
-            ldmatrix_x4(values,
-                        stage + plan::v_offset + v_chunk_offset(8 * n + row, 2 * step + half));
+            ldmatrix_x4(values, chunks_further<plan::v_swizzle_chunks>(lane_values, 2 * step) +
+                                    8 * n * plan::v_row_bytes);
 #pragma unroll
             for (int m = 0; m < plan::m_tiles; ++m) {
                 mma_u8s8(partial[m][0], a[step][m], values[0], values[1]);

@@ -1,9 +1,7 @@
 // A CTA's quantized query rows in shared memory, read again for every key tile: head dims whose
 // fragments would leave the accumulators no registers.
 struct Query {
-    u32 lane_row;  // row of a 16-row tile this lane addresses for ldmatrix
-    u32 lane_half;
-    u32 tile;  // shared address
+    u32 lane;  // shared address where this lane's fragments start
 };
 
 __device__ __forceinline__ void load_query(const Call& call, const TilePosition& position,
@@ -20,13 +18,11 @@ __device__ __forceinline__ void load_query(const Call& call, const TilePosition&
     }
     cp_async_commit();
     const u32 lane = thread_index() % kWarpLanes;
-    const u32 warp = thread_index() / kWarpLanes;
-    query.lane_row = warp * plan::warp_q + lane % 16;
-    query.lane_half = lane / 16;
-    query.tile = query_tile;
+    const u32 row = thread_index() / kWarpLanes * plan::warp_q + lane % 16;
+    query.lane = query_tile + k_chunk_offset(row, lane / 16);
 }
 
 __device__ __forceinline__ void query_fragment(u32 (&a)[4], const Query& query, int m, int step) {
-    ldmatrix_x4(a,
-                query.tile + k_chunk_offset(query.lane_row + 16 * m, 2 * step + query.lane_half));
+    ldmatrix_x4(a, chunks_further<plan::k_swizzle_chunks>(query.lane, 2 * step) +
+                       16 * m * plan::k_row_bytes);
 }

@@ -13,3 +13,11 @@ __device__ __forceinline__ u32 k_chunk_offset(u32 row, u32 chunk) {
 __device__ __forceinline__ u32 v_chunk_offset(u32 row, u32 chunk) {
     return swizzled<plan::v_row_bytes, plan::v_swizzle_chunks, plan::v_swizzle_rows>(row, chunk);
 }
+
+// From the address of one chunk to that of the chunk so many further in its row: an even number,
+// and the first one's is 0 or 1. Rows and tiles start where the flipped bits of an address are 0.
+template <int swizzle_chunks>
+__device__ __forceinline__ u32 chunks_further(u32 address, u32 chunks) {
+    return (address ^ ((chunks % swizzle_chunks) << 4)) +
+           chunks / swizzle_chunks * swizzle_chunks * 16;
+}

@@ -6,7 +6,7 @@
 // What a row's probabilities are made of: its factor (its query scale) and offset, kept in shared
 // memory for all lanes of the warp.
 __device__ __forceinline__ u32 kept_row(u32 shared, u32 row) {
-    return query_inverses(shared, plan::warps) + 8 * row;
+    return query_groups(shared) + 4 * kQueryGroups + 8 * row;
 }
 __device__ __forceinline__ void keep_row(u32 shared, u32 row, f32 factor, f32 offset) {
     if (lane_index() % 4 != 0) return;  // the four lanes of a row agree

@@ -15,21 +15,29 @@ using namespace sagejit::test;
 
 namespace {
 
-// The barrier that lets a stage be refilled and read.
-constexpr std::string_view kWaitAndBarrier =
-    "cp_async_wait<plan::stages - 2>();\n            cta_barrier();\n";
-constexpr std::string_view kWaitOnly = "cp_async_wait<plan::stages - 2>();\n";
+// What lets a stage be refilled and read: warps that go from turn to turn together have a barrier
+// of the CTA, those that may be a turn apart wait at an mbarrier.
+struct Pace {
+    int stages;
+    std::string_view wait;
+};
+constexpr Pace kTogether = {3, "    cp_async_wait<plan::stages - 2>();\n    cta_barrier();\n"};
+constexpr Pace kApart = {
+    4, "    mbarrier_spin(shared + plan::barrier_offset, static_cast<u32>(turn + 1) & 1);\n"};
 
-// Runs the kernels of a small causal case, with or without that barrier.
-void run_attention(bool with_barrier) {
+// Runs the kernels of a small causal case, with or without that wait.
+void run_attention(const Pace& pace, bool with_wait) {
     Case c;
     c.spec = make_spec(64, Granularity::kThread, CausalMode::kTopLeft);
     c.shape = {1, 1, 1, 200, 200};
+    c.spec.tile_q = 128;
+    c.spec.tile_k = 32;
+    c.spec.stages = pace.stages;
     const Plan plan = make_plan(c.spec, find_target("sm_80"));
     std::string text = emit(plan).host_text;
-    const size_t place = text.find(kWaitAndBarrier);
+    const size_t place = text.find(pace.wait);
     REQUIRE(place != std::string::npos);
-    if (!with_barrier) text.replace(place, kWaitAndBarrier.size(), kWaitOnly);
+    if (!with_wait) text.replace(place, pace.wait.size(), "    cp_async_wait<0>();\n");
     const host::HostModule module = host::load_host_module(text);
 
     AttentionInput input = draw(c);
@@ -54,19 +62,23 @@ host::ProcessResult in_child(const std::string& test) {
 }  // namespace
 
 // Hidden: for the children.
-TEST_CASE("attention with its barrier", "[.]") { run_attention(true); }
-TEST_CASE("attention without its barrier", "[.]") { run_attention(false); }
+TEST_CASE("attention with its barrier", "[.]") { run_attention(kTogether, true); }
+TEST_CASE("attention without its barrier", "[.]") { run_attention(kTogether, false); }
+TEST_CASE("attention with its mbarrier", "[.]") { run_attention(kApart, true); }
+TEST_CASE("attention without its mbarrier", "[.]") { run_attention(kApart, false); }
 
 TEST_CASE("a barrier deleted from attention is a data race") {
     if (!host::kThreadSanitizer) {
         WARN("skipped: not a build with ThreadSanitizer");
         return;
     }
-    const host::ProcessResult whole = in_child("attention with its barrier");
-    INFO(whole.output);
-    CHECK(whole.status == 0);
-    CHECK(whole.output.find("ThreadSanitizer") == std::string::npos);
-    const host::ProcessResult broken = in_child("attention without its barrier");
-    CHECK(broken.status != 0);
-    CHECK(broken.output.find("ThreadSanitizer: data race") != std::string::npos);
+    for (const std::string wait : {"barrier", "mbarrier"}) {
+        const host::ProcessResult whole = in_child("attention with its " + wait);
+        INFO(whole.output);
+        CHECK(whole.status == 0);
+        CHECK(whole.output.find("ThreadSanitizer") == std::string::npos);
+        const host::ProcessResult broken = in_child("attention without its " + wait);
+        CHECK(broken.status != 0);
+        CHECK(broken.output.find("ThreadSanitizer: data race") != std::string::npos);
+    }
 }

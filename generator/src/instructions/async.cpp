@@ -96,6 +96,16 @@ __device__ __forceinline__ void mbarrier_wait(u32 address, u32 parity) {
      R"(// Waits until the phase of that parity has ended.
 inline void mbarrier_wait(u32 address, u32 parity) { host_api->mbarrier_wait(address, parity); }
 )"},
+    {"mbarrier_spin",
+     R"(// The same where no instruction waits (before sm_90).
+__device__ __forceinline__ void mbarrier_spin(u32 address, u32 parity) {
+    while (!mbarrier_test(address, parity)) {
+    }
+}
+)",
+     R"(// The same where no instruction waits (before sm_90).
+inline void mbarrier_spin(u32 address, u32 parity) { host_api->mbarrier_wait(address, parity); }
+)"},
     {"fence_async_shared",
      R"(// Shows this thread's stores to shared memory to wgmma and asynchronous copies.
 __device__ __forceinline__ void fence_async_shared() {

@@ -21,20 +21,6 @@ constexpr Instruction kRows[] = {
 )",
      R"(inline f32 fma_rn(f32 a, f32 b, f32 c) { return host_api->fma(a, b, c); }
 )"},
-    {"div_normal",
-     R"(// a / b to nearest even, for b and quotient well inside the normal range: no branch for others.
-__device__ __forceinline__ f32 div_normal(f32 a, f32 b) {
-    f32 inverse;
-    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(inverse) : "f"(b));
-    inverse = __fmaf_rn(__fmaf_rn(-b, inverse, 1.0f), inverse, inverse);
-    const f32 close = __fmul_rn(a, inverse);
-    const f32 closer = __fmaf_rn(__fmaf_rn(-b, close, a), inverse, close);
-    return __fmaf_rn(__fmaf_rn(-b, closer, a), inverse, closer);
-}
-)",
-     R"(// a / b to nearest even, for b and quotient well inside the normal range: no branch for others.
-inline f32 div_normal(f32 a, f32 b) { return a / b; }
-)"},
     {"div_rn",
      R"(__device__ __forceinline__ f32 div_rn(f32 a, f32 b) { return __fdiv_rn(a, b); }
 )",
@@ -106,6 +92,28 @@ __device__ __forceinline__ i32 move_in_order(u32 value) {
 )",
      R"(// The value, put into a register where this stands among other instructions of fixed order.
 inline i32 move_in_order(u32 value) { return static_cast<i32>(value); }
+)"},
+    {"kept_in_register",
+     R"(// The value, which whoever uses it again keeps in a register instead of computing it again.
+__device__ __forceinline__ u32 kept_in_register(u32 value) {
+    u32 result;
+    asm volatile("mov.b32 %0, %1;" : "=r"(result) : "r"(value));
+    return result;
+}
+)",
+     R"(// The value, which whoever uses it again keeps in a register instead of computing it again.
+inline u32 kept_in_register(u32 value) { return value; }
+)"},
+    {"elements_further",
+     R"(// source + count, added just here instead of being kept for every count.
+__device__ __forceinline__ const u16* elements_further(const u16* source, u64 count) {
+    const u16* result;
+    asm volatile("add.u64 %0, %1, %2;" : "=l"(result) : "l"(source), "l"(2 * count));
+    return result;
+}
+)",
+     R"(// source + count, added just here instead of being kept for every count.
+inline const u16* elements_further(const u16* source, u64 count) { return source + count; }
 )"},
     {"log2_approx",
      R"(__device__ __forceinline__ f32 log2_approx(f32 value) {
