@@ -6,6 +6,7 @@
 #include <benchmark/benchmark.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <span>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "cuda_tensor_map.h"
+#include "driver.h"
 #include "driver/problem.h"
 #include "driver/stub.h"
 #include "executor.h"
@@ -107,7 +109,9 @@ void bare(benchmark::State& state) {
     std::vector<BareLaunch> launches;
     for (const LaunchStep& step : steps) {
         BareLaunch& launch = launches.emplace_back();
-        launch.config.gridDimX = static_cast<unsigned>(step.ctas);
+        const int64_t at_once = gpu_info(0).multiprocessors;
+        launch.config.gridDimX =
+            static_cast<unsigned>(step.persistent ? std::min(step.ctas, at_once) : step.ctas);
         launch.config.gridDimY = launch.config.gridDimZ = 1;
         launch.config.blockDimX = static_cast<unsigned>(step.threads);
         launch.config.blockDimY = launch.config.blockDimZ = 1;

@@ -151,7 +151,7 @@ TEST_CASE("a captured call of new sizes runs the kernel that is there", "[driver
     CUgraph graph = nullptr;
     REQUIRE(SAGEJIT_DRIVER_CALL(cuStreamEndCapture)(handle, &graph) == CUDA_SUCCESS);
     CUgraphExec exec = nullptr;
-    REQUIRE(SAGEJIT_DRIVER_CALL(cuGraphInstantiate)(&exec, graph, 0) == CUDA_SUCCESS);
+    REQUIRE(instantiate(&exec, graph) == CUDA_SUCCESS);
     REQUIRE(SAGEJIT_DRIVER_CALL(cuGraphLaunch)(exec, handle) == CUDA_SUCCESS);
     stream.synchronize();
     if (stub_controls() == nullptr) {

@@ -129,7 +129,7 @@ TEST_CASE("a prepared call can be captured, workspace and all", "[driver][gpu]")
     attention(t.q, t.k, t.v, t.out, {}, stream.handle());
     const CUgraph graph = capture.end();
     CUgraphExec exec = nullptr;
-    REQUIRE(SAGEJIT_DRIVER_CALL(cuGraphInstantiate)(&exec, graph, 0) == CUDA_SUCCESS);
+    REQUIRE(instantiate(&exec, graph) == CUDA_SUCCESS);
     for (int i = 0; i < 3; ++i) {
         REQUIRE(SAGEJIT_DRIVER_CALL(cuGraphLaunch)(exec, capture.handle) == CUDA_SUCCESS);
     }

@@ -69,7 +69,7 @@ class Graph {
                 CUDA_SUCCESS);
         work.launch(stream.handle());
         REQUIRE(SAGEJIT_DRIVER_CALL(cuStreamEndCapture)(stream_, &graph) == CUDA_SUCCESS);
-        REQUIRE(SAGEJIT_DRIVER_CALL(cuGraphInstantiate)(&exec_, graph, 0) == CUDA_SUCCESS);
+        REQUIRE(instantiate(&exec_, graph) == CUDA_SUCCESS);
         CHECK(SAGEJIT_DRIVER_CALL(cuGraphDestroy)(graph) == CUDA_SUCCESS);
     }
     ~Graph() { SAGEJIT_DRIVER_CALL(cuGraphExecDestroy)(exec_); }

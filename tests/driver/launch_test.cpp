@@ -161,8 +161,10 @@ TEST_CASE("a thread without a context may prepare and launch", "[driver][gpu]") 
 
 TEST_CASE("a foreign context stays current", "[driver][gpu]") {
     need_gpus(1);
-    using CtxCreate = CUresult (*)(CUcontext*, unsigned, CUdevice);  // CUDA 12.0's
-    const CtxCreate create = driver_function("cuCtxCreate", static_cast<CtxCreate>(nullptr));
+    using CtxCreate = CUresult (*)(CUcontext*, unsigned, CUdevice);
+    constexpr int kVersion = 3020;  // whose form has these parameters
+    const CtxCreate create =
+        driver_function("cuCtxCreate", static_cast<CtxCreate>(nullptr), kVersion);
     const Device gpu = Device::cuda(0);
     CUcontext foreign = nullptr;
     REQUIRE(create(&foreign, 0, device_handle(0)) == CUDA_SUCCESS);
@@ -200,7 +202,7 @@ TEST_CASE("launches can be captured and replayed", "[driver][gpu]") {
     REQUIRE(SAGEJIT_DRIVER_CALL(cuGraphGetNodes)(graph, nullptr, &nodes) == CUDA_SUCCESS);
     CHECK(nodes == launch_steps(kernel.plan(), shape_of(problem.arguments())).size());
     CUgraphExec exec = nullptr;
-    REQUIRE(SAGEJIT_DRIVER_CALL(cuGraphInstantiate)(&exec, graph, 0) == CUDA_SUCCESS);
+    REQUIRE(instantiate(&exec, graph) == CUDA_SUCCESS);
     for (int i = 0; i < 3; ++i) {
         REQUIRE(SAGEJIT_DRIVER_CALL(cuGraphLaunch)(exec, handle) == CUDA_SUCCESS);
     }

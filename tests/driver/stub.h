@@ -44,15 +44,14 @@ inline void need_gpus(int count) {
 
 // A driver function that the runtime does not use itself.
 template <typename Function>
-Function* driver_function(const char* name, Function*) {
+Function* driver_function(const char* name, Function*, int cuda_version = 12000) {
     static void* const library = [] {
         return dlopen(driver_api().info.path.c_str(), RTLD_NOW | RTLD_LOCAL);
     }();
     const auto get =
         reinterpret_cast<decltype(&::cuGetProcAddress)>(dlsym(library, "cuGetProcAddress_v2"));
     void* function = nullptr;
-    constexpr int kCudaVersion = 12000;
-    if (get(name, &function, kCudaVersion, CU_GET_PROC_ADDRESS_LEGACY_STREAM, nullptr) !=
+    if (get(name, &function, cuda_version, CU_GET_PROC_ADDRESS_LEGACY_STREAM, nullptr) !=
         CUDA_SUCCESS) {
         std::fprintf(stderr, "the driver has no %s\n", name);
         std::abort();
@@ -61,5 +60,12 @@ Function* driver_function(const char* name, Function*) {
 }
 #define SAGEJIT_DRIVER_CALL(function) \
     ::sagejit::test::driver_function(#function, static_cast<decltype(&::function)>(nullptr))
+
+// Makes a captured graph ready to launch on GPU 0. The driver wants a current context for it, which
+// sagejit does not leave behind.
+inline CUresult instantiate(CUgraphExec* exec, CUgraph graph) {
+    const ScopedContext scope(driver_api(), primary_context(0));
+    return SAGEJIT_DRIVER_CALL(cuGraphInstantiate)(exec, graph, 0);
+}
 
 }  // namespace sagejit::test
