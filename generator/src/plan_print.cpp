@@ -40,12 +40,14 @@ Json to_json_object(const Plan& plan) {
           {"stages", plan.stages},
           {"ctas_per_sm", plan.ctas_per_sm},
           {"m_tiles", plan.m_tiles},
+          {"early_exp_steps", plan.early_exp_steps},
           {"query_fragments", plan.query_in_shared ? "shared memory" : "registers"},
           {"register_estimate", plan.register_estimate},
           {"head_dim_padded", plan.head_dim_padded},
           {"head_dim_v_padded", plan.head_dim_v_padded},
           {"rescale_threshold_log2", plan.rescale_threshold},
-          {"grid", "batch * heads_q * ceil(len_q / tile_q)"}}},
+          {"grid", wgmma ? "what runs at once, at most batch * heads_q * ceil(len_q / tile_q)"
+                         : "batch * heads_q * ceil(len_q / tile_q)"}}},
         {"fragments",
          {{"qk", wgmma ? fmt::format("wgmma.m64n{}k32 s8 x s8 -> s32", plan.tile_k)
                        : "mma.m16n8k32 s8 x s8 -> s32"},

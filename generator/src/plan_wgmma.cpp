@@ -54,6 +54,12 @@ SharedRegion panel_region(std::string name, int rows, int panels, int width) {
     return region;
 }
 
+// Measured: exponentials before the wait for P V pay where that product takes long.
+int early_exp_steps(const Spec& spec, int tile_k) {
+    const int steps = spec.head_dim_v <= 64 ? 0 : spec.head_dim_v <= 128 ? 1 : 2;
+    return std::min(steps, tile_k / 16 - 1);
+}
+
 Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
     Plan plan;
     plan.spec = spec;
@@ -75,6 +81,7 @@ Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
     plan.head_dim_v_padded = spec.head_dim_v;
     plan.v_path = VPath::kDirect;
     plan.rescale_threshold = kRescaleThreshold;
+    plan.early_exp_steps = early_exp_steps(spec, shape.tile_k);
     plan.score_bias_folded = true;
     plan.query_in_shared = true;
     plan.query_in_prologue = true;
@@ -110,12 +117,12 @@ Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
     plan.stage_bytes = round_up(plan.stage_bytes, kStageAlignment);
     const int query_offset = plan.stages * plan.stage_bytes;
     plan.barrier_offset = query_offset + plan.tile_q * plan.head_dim_padded;
-    // A word per group of query rows; with a mask, two more a row for its repair.
+    plan.scratch_offset = plan.barrier_offset + kSignalBytes * plan.stages;
+    // Two words per group of query rows; with a mask, two a row for its repair.
     const int repair_words = spec.causal == CausalMode::kNone ? 0 : 2 * plan.tile_q;
-    const int scratch = 4 * (plan.q_scales_per_tile + repair_words);
-    plan.shared_bytes = plan.barrier_offset + kSignalBytes * plan.stages + scratch;
+    plan.shared_bytes = plan.scratch_offset + 4 * (2 * plan.q_scales_per_tile + repair_words);
 
-    // S, P twice over, O; then addresses, row state, descriptors.
+    // S, P, O; then addresses, row state, descriptors.
     constexpr int kOverhead = 28;
     plan.register_estimate =
         plan.tile_k / 2 + plan.tile_k / 4 + plan.output_columns / 2 + kOverhead;

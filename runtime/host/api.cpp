@@ -34,6 +34,7 @@ void copy_bytes(void* destination, const void* source, u32 bytes) {
 
 u32 thread_index() { return static_cast<u32>(current_machine->thread()); }
 u32 cta_index() { return current_machine->job().cta; }
+u32 cta_count() { return current_machine->job().ctas; }
 void cta_barrier() { current_machine->cta_barrier(); }
 void warp_barrier() { current_machine->warp_barrier(); }
 
@@ -221,6 +222,7 @@ f32 fma(f32 a, f32 b, f32 c) { return std::fma(a, b, c); }
 const abi::HostApi host_api = {
     .thread_index = thread_index,
     .cta_index = cta_index,
+    .cta_count = cta_count,
     .cta_barrier = cta_barrier,
     .warp_barrier = warp_barrier,
     .load_shared = load_shared,

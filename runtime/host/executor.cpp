@@ -1,6 +1,7 @@
 // Runs a plan's kernels on the CPU.
 #include "executor.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -14,6 +15,9 @@
 namespace sagejit {
 namespace {
 
+// So few that most of them take several pieces of work, one after the other.
+constexpr int64_t kPersistentCtas = 3;
+
 class HostExecutor final : public Executor {
   public:
     HostExecutor(host::HostModule module, uint64_t seed)
@@ -22,7 +26,8 @@ class HostExecutor final : public Executor {
     void run(std::span<const LaunchStep> steps, const abi::Call& call,
              void* /*stream*/) const override {
         for (const LaunchStep& step : steps) {
-            module_.run(std::string(step.entry), call, step.ctas, step.threads, step.shared_bytes,
+            const int64_t ctas = step.persistent ? std::min(step.ctas, kPersistentCtas) : step.ctas;
+            module_.run(std::string(step.entry), call, ctas, step.threads, step.shared_bytes,
                         seed_);
         }
     }

@@ -126,6 +126,7 @@ void run_grid(KernelFunction kernel, const abi::Call& call, int64_t ctas, int th
     CtaJob job;
     job.kernel = kernel;
     job.call = &call;
+    job.ctas = static_cast<u32>(ctas);
     job.threads = threads;
     job.shared_bytes = shared_bytes;
     job.seed = seed;

@@ -31,6 +31,7 @@ struct CtaJob {
     KernelFunction kernel = nullptr;
     const abi::Call* call = nullptr;
     u32 cta = 0;
+    u32 ctas = 1;          // of the grid
     int threads = 0;       // a multiple of 32, at most kMaxThreads
     int shared_bytes = 0;  // of shared memory
     u64 seed = 0;          // of the randomised schedule; 0 is the plain order

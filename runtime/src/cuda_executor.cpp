@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cuda_tensor_map.h"
+#include "driver.h"
 #include "driver_api.h"
 #include "executor.h"
 #include "obtain_cubin.h"
@@ -53,6 +54,8 @@ class CudaExecutor : public Executor {
         : api_(driver_api()),
           context_(primary_context(device.ordinal())),
           where_(device.text()),
+          persistent_ctas_(int64_t{gpu_info(device.ordinal()).multiprocessors} *
+                           plan.ctas_per_sm),
           library_(api_, cubin, where_) {
         const ScopedContext scope(api_, context_);
         // Geometry depends on the shape, shared memory only on the plan: any shape that launches
@@ -86,7 +89,8 @@ class CudaExecutor : public Executor {
         for (const LaunchStep& step : steps) {
             // Only with the step before of this very call: other kernels promise nothing.
             config.numAttrs = step.may_overlap && &step != &steps.front() ? 1 : 0;
-            config.gridDimX = static_cast<unsigned>(step.ctas);
+            config.gridDimX = static_cast<unsigned>(
+                step.persistent ? std::min(step.ctas, persistent_ctas_) : step.ctas);
             config.blockDimX = static_cast<unsigned>(step.threads);
             config.sharedMemBytes = static_cast<unsigned>(step.shared_bytes);
             entry = find_entry(step.entry, entry);
@@ -144,6 +148,7 @@ class CudaExecutor : public Executor {
     const DriverApi& api_;
     CUcontext context_;
     std::string where_;
+    int64_t persistent_ctas_;  // as many as run at once
     LoadedLibrary library_;
     std::vector<Entry> entries_;
 };

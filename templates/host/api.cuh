@@ -17,6 +17,7 @@ struct WgmmaOperation {
 struct HostApi {
     u32 (*thread_index)();
     u32 (*cta_index)();
+    u32 (*cta_count)();
     void (*cta_barrier)();
     void (*warp_barrier)();
 

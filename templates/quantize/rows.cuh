@@ -84,6 +84,22 @@ __device__ __forceinline__ f32 group_amax(u32 groups, u32 group) {
     return max_f32(load_shared_f32(groups + 4 * group), kAmaxFloor);
 }
 
+// Rounds to nearest even: the sum's last eight bits are the integer, exact below 127.5, which no
+// value over its group's amax times 127 reaches.
+__device__ __forceinline__ void pack_s8(u32 (&bytes)[2], const f32 (&values)[8]) {
+    constexpr f32 kRound = 12582912.0f;  // 1.5 * 2^23
+    constexpr u32 kLowBytes = 0x0040;    // byte 0 of each
+    constexpr u32 kHalves = 0x5410;
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+        u32 bits[4];
+#pragma unroll
+        for (int k = 0; k < 4; ++k) bits[k] = f32_to_bits(add_rn(values[4 * i + k], kRound));
+        bytes[i] = permute_bytes(permute_bytes(bits[0], bits[1], kLowBytes),
+                                 permute_bytes(bits[2], bits[3], kLowBytes), kHalves);
+    }
+}
+
 // Writes the rows as int8: store(row, channel, bytes) takes 8 channels. sign: -1 negates.
 template <bool is_query, class Rows, class Store>
 __device__ __forceinline__ void write_rows(const Rows& tile, i32 valid, const f32 (&mean)[8],
@@ -98,12 +114,13 @@ __device__ __forceinline__ void write_rows(const Rows& tile, i32 valid, const f3
         const f32 inverse = mul_rn(div_rn(127.0f, amax), sign);
         const bool bad = (tile.bad_passes >> pass & 1) != 0;
         const bool zero = bad || static_cast<i32>(row) >= valid;
-        u32 bytes[2] = {0, 0};
+        f32 values[8];
 #pragma unroll
         for (int i = 0; i < 8; ++i) {
-            const i32 value = zero ? 0 : f32_to_s8(mul_rn(centred(tile, pass, i, mean), inverse));
-            bytes[i / 4] |= (static_cast<u32>(value) & 0xFFu) << (i % 4 * 8);
+            values[i] = zero ? 0.0f : mul_rn(centred(tile, pass, i, mean), inverse);
         }
+        u32 bytes[2];
+        pack_s8(bytes, values);
         if (is_query && bad && lane == 0) bytes[0] = kBadRowMarker;
         store(row, 8 * lane, bytes);
     }

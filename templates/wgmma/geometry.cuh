@@ -2,7 +2,6 @@
 // which a lane holds g = lane / 4 (h = 0) and g + 8 (h = 1). Register 4 j + 2 h + e of an
 // accumulator is column 8 j + 2 (lane % 4) + e (PTX ISA, wgmma, "Register fragments").
 constexpr u32 kGroupThreads = 128;
-constexpr int kComputeThreads = 32 * plan::warps;  // the others copy
 // Registers a thread, once the copying warpgroup has given some away.
 constexpr int kCopyRegisters = plan::warps == 8 ? 24 : 32;
 constexpr int kComputeRegisters = plan::warps == 16 ? 112 : plan::warps == 12 ? 160 : 240;

@@ -1,15 +1,17 @@
-// Attention: one CTA computes tile_q queries of one head, 64 a warpgroup.
+// Attention: a CTA computes one tile of tile_q queries of one head after the other, 64 a warpgroup,
+// as many CTAs as run at once. Keys and values of its next tile are on their way while it finishes
+// one.
 
-// Queries of one head fastest; or heads of one chunk fastest, longest rows first, so that the last
-// CTAs are the short ones and the heads at work at a time fit the L2 cache.
-__device__ __forceinline__ TilePosition locate_tile(const Call& call) {
+// Tiles of one head fastest; or heads of one chunk fastest, longest rows first, so that the last
+// tiles are the short ones and the heads at work at a time fit the L2 cache.
+__device__ __forceinline__ TilePosition locate_tile(const Call& call, u32 tile) {
     TilePosition position;
     const u32 heads = static_cast<u32>(call.batch) * call.heads_q;
-    const u32 chunk = cta_index() / (static_cast<u32>(call.head_chunk) * call.q_tiles);
+    const u32 chunk = tile / (static_cast<u32>(call.head_chunk) * call.q_tiles);
     const u32 first_head = chunk * call.head_chunk;
     const u32 left = heads - first_head;
     const u32 chunk_heads = left < static_cast<u32>(call.head_chunk) ? left : call.head_chunk;
-    const u32 index = cta_index() - first_head * call.q_tiles;
+    const u32 index = tile - first_head * call.q_tiles;
     position.q_row = static_cast<i32>(first_head + index % chunk_heads);
     position.q_tile = tile_in_order(static_cast<i32>(index / chunk_heads), call.q_tiles);
     position.batch = position.q_row / call.heads_q;
@@ -27,6 +29,14 @@ __device__ __forceinline__ i32 tiles_of(const Call& call, i32 first, i32 count) 
     return divide_up(row_limit(call, last), plan::tile_k);
 }
 
+__device__ __forceinline__ i32 tiles_of(const Call& call, const TilePosition& position) {
+    return tiles_of(call, position.first_query, plan::tile_q);
+}
+
+__device__ __forceinline__ u32 query_tiles(const Call& call) {
+    return static_cast<u32>(call.batch) * call.heads_q * call.q_tiles;
+}
+
 __device__ __forceinline__ void prepare_barriers(const Call& call, u32 shared) {
     if (thread_index() != 0) return;
     for (i32 stage = 0; stage < plan::stages; ++stage) {
@@ -39,32 +49,26 @@ __device__ __forceinline__ void prepare_barriers(const Call& call, u32 shared) {
     if (call.v_packed == 0 && call.len_k > 0) prefetch_tensor_map(&call.v_map);
 }
 
-extern "C" __global__ void __launch_bounds__(plan::threads, plan::ctas_per_sm)
-    attention(const __grid_constant__ Call call) {
-    const u32 shared = shared_base_swizzled();
-    const TilePosition position = locate_tile(call);
-    const i32 all_tiles = tiles_of(call, position.first_query, plan::tile_q);
-    prepare_barriers(call, shared);
-    write_ones(shared);
-    if (warp_index() >= plan::warps) {
-        set_max_registers_down<kCopyRegisters>();
-        join_quantize_query();
-        grid_dependency_wait();
-        if (warp_index() == plan::warps) copy_tiles(call, position, shared, all_tiles);
-        return;
-    }
-    set_max_registers_up<kComputeRegisters>();
-
-    Walk walk;
-    walk.shared = shared;
-    walk.query_factor = quantize_query(call, position, shared);
-    walk.query =
-        at_address(kInt8Descriptor, shared + plan::query_offset +
-                                        group_index() * kGroupRows * plan::head_dim_padded);
+// The copying warp.
+__device__ __forceinline__ void copy_all(const Call& call, u32 shared) {
     grid_dependency_wait();
+    if (lane_index() != 0) return;
+    u32 slot = 0;
+#pragma unroll 1
+    for (u32 tile = cta_index(); tile < query_tiles(call); tile += cta_count()) {
+        const TilePosition position = locate_tile(call, tile);
+        const i32 tiles = tiles_of(call, position);
+        copy_tiles(call, position, shared, tiles, slot);
+        slot += tiles;
+    }
+}
 
+// One query tile, as far as this warp's group has to do with it.
+__device__ __forceinline__ void compute_tile(const Call& call, const TilePosition& position,
+                                             Walk& walk) {
     const i32 group_query = position.first_query + static_cast<i32>(group_index() * kGroupRows);
     const i32 tiles = tiles_of(call, group_query, kGroupRows);
+    const i32 all_tiles = tiles_of(call, position);
     walk.unmasked = row_limit(call, group_query) / plan::tile_k;
     Output output;
     Carried carried;
@@ -72,8 +76,37 @@ extern "C" __global__ void __launch_bounds__(plan::threads, plan::ctas_per_sm)
     carried.arrived = false;
     clear_rows(carried.rows, output);
     if (tiles > 0) walk_keys(call, position, walk, tiles, carried, output);
-    skip_tiles(shared, tiles, all_tiles);
+    skip_tiles(walk.shared, walk.slot + tiles, walk.slot + all_tiles);
+    walk.slot += all_tiles;
     const bool repair =
         write_output(call, position, walk, carried.rows, output, carried.first_bad_key);
-    if (vote_any(repair)) repair_output(call, position, shared);
+    if (vote_any(repair)) repair_output(call, position, walk.shared);
+}
+
+extern "C" __global__ void __launch_bounds__(plan::threads, plan::ctas_per_sm)
+    attention(const __grid_constant__ Call call) {
+    const u32 shared = shared_base_swizzled();
+    prepare_barriers(call, shared);
+    write_ones(shared);
+    fence_async_shared();
+    cta_barrier();
+    if (warp_index() >= plan::warps) {
+        set_max_registers_down<kCopyRegisters>();
+        if (warp_index() == plan::warps) copy_all(call, shared);
+        return;
+    }
+    set_max_registers_up<kComputeRegisters>();
+    Walk walk;
+    walk.shared = shared;
+    walk.slot = 0;
+    walk.query = descriptor_low(kInt8Leading, query_address(shared, group_index() * kGroupRows, 0));
+    bool waited = false;
+#pragma unroll 1
+    for (u32 tile = cta_index(); tile < query_tiles(call); tile += cta_count()) {
+        const TilePosition position = locate_tile(call, tile);
+        walk.query_factor = quantize_queries(call, position, shared);
+        if (!waited) grid_dependency_wait();
+        waited = true;
+        compute_tile(call, position, walk);
+    }
 }

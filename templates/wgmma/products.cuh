@@ -1,20 +1,23 @@
 // Both products of a step, issued and not waited for.
 
-// Bits 32 to 63 of a matrix descriptor: distance of 8-row groups, swizzle (PTX ISA, "Matrix
-// descriptor format").
-__device__ constexpr u64 panel_descriptor(u32 width) {
-    return static_cast<u64>(8 * width / 16) << 32 | static_cast<u64>(width == 128  ? 1
-                                                                     : width == 64 ? 2
-                                                                                   : 3)
-                                                        << 62;
+// Matrix descriptors (PTX ISA, "Matrix descriptor format"). Their upper words are constants, the
+// distance of 8-row groups and the swizzle; the lower ones, leading offset and address, advance
+// within 32 bits.
+__device__ constexpr u32 descriptor_top(u32 width) {
+    const u32 swizzle = width == 128 ? 1 : width == 64 ? 2 : 3;
+    return 8 * width / 16 | swizzle << 30;
 }
-constexpr u64 kInt8Descriptor = panel_descriptor(plan::panel_bytes) | 1ull << 16;
+constexpr u32 kInt8Top = descriptor_top(plan::panel_bytes);
+constexpr u32 kInt8Leading = 1;
 // Values are MN-major: 64 channels a panel, the next panel a leading offset further.
-constexpr u64 kValueDescriptor =
-    panel_descriptor(128) | static_cast<u64>(plan::tile_k * kValuePanelBytes / 16) << 16;
+constexpr u32 kValueTop = descriptor_top(128);
+constexpr u32 kValueLeading = plan::tile_k * kValuePanelBytes / 16;
 
-__device__ __forceinline__ u64 at_address(u64 descriptor, u32 address) {
-    return descriptor | address >> 4;
+__device__ __forceinline__ u32 descriptor_low(u32 leading, u32 address) {
+    return leading << 16 | address >> 4;
+}
+__device__ __forceinline__ u64 descriptor(u32 top, u32 low) {
+    return static_cast<u64>(top) << 32 | low;
 }
 
 __device__ __forceinline__ void clear_scores(Scores& scores) {
@@ -23,23 +26,25 @@ __device__ __forceinline__ void clear_scores(Scores& scores) {
 }
 
 // S += Q K^T, both from shared memory.
-__device__ __forceinline__ void start_qk(Scores& scores, u64 query, u64 keys) {
+__device__ __forceinline__ void start_qk(Scores& scores, u32 query, u32 keys) {
     constexpr int kStepsPerPanel = plan::panel_bytes / 32;
 #pragma unroll
     for (int step = 0; step < kHeadSteps; ++step) {
         const u32 panel = step / kStepsPerPanel;
         const u32 inside = step % kStepsPerPanel * (32 / 16);
-        wgmma_qk(scores, query + panel * (kGroupRows * plan::panel_bytes / 16) + inside,
-                 keys + panel * (plan::tile_k * plan::panel_bytes / 16) + inside);
+        const u32 query_step = query + panel * (kGroupRows * plan::panel_bytes / 16) + inside;
+        const u32 key_step = keys + panel * (plan::tile_k * plan::panel_bytes / 16) + inside;
+        wgmma_qk(scores, descriptor(kInt8Top, query_step), descriptor(kInt8Top, key_step));
     }
     warpgroup_commit();
 }
 
 // O += P V, P from registers.
-__device__ __forceinline__ void start_pv(Output& output, const Probabilities& p, u64 values) {
+__device__ __forceinline__ void start_pv(Output& output, const Probabilities& p, u32 values) {
 #pragma unroll
     for (int step = 0; step < kKeySteps; ++step) {
-        wgmma_pv(output, p[step], values + step * (16 * kValuePanelBytes / 16));
+        wgmma_pv(output, p[step],
+                 descriptor(kValueTop, values + step * (16 * kValuePanelBytes / 16)));
     }
     warpgroup_commit();
 }

@@ -1,46 +1,253 @@
-// Quantizes the CTA's queries into shared memory, as A operands of Q K^T: no quantized Q is kept
-// in memory. The same arithmetic as the quantizer kernel's.
-using QueryRows = TileRows<plan::tile_q, kComputeThreads>;
+// Queries, quantized into shared memory as A operands of Q K^T: no quantized Q is kept in memory.
+// Each warp quantizes the 16 rows that it computes, its unit, once its group is through with the
+// query tile before.
 
-// Scratch of the prologue: a word per group of rows.
-__device__ __forceinline__ u32 query_groups(u32 shared) {
-    return shared + plan::barrier_offset + 32 * plan::stages;
-}
+constexpr u32 kUnitRows = plan::warp_q;
+constexpr u32 kComputeBarrier = 1;  // of all computing warps; 2 and up are those of the groups
+
+// Scratch: a word per group of rows.
+__device__ __forceinline__ u32 query_groups(u32 shared) { return shared + plan::scratch_offset; }
 
 __device__ __forceinline__ u32 query_address(u32 shared, u32 row, u32 byte) {
     return shared + plan::query_offset + row / kGroupRows * (kGroupRows * plan::head_dim_padded) +
            int8_offset<kGroupRows>(row % kGroupRows, byte);
 }
 
-// Returns the factor of this lane's rows: their scale with logit_scale * log2(e) in it, whose sign
-// went into the integers.
-__device__ __forceinline__ f32 quantize_query(const Call& call, const TilePosition& position,
-                                              u32 shared) {
-    constexpr f32 kLog2E = 1.44269504f;
-    const f32 no_mean[8] = {};
-    const u32 groups = query_groups(shared);
-    const i32 valid = call.len_q - position.first_query;
-    const f32 sign = call.logit_scale < 0.0f ? -1.0f : 1.0f;
-    QueryRows rows;
-    clear_groups<kComputeThreads>(groups, kQueryGroups);
-    read_rows<true>(rows, call.q, head_base(call.q, position.batch, position.head_q),
-                    position.first_query, valid, no_mean, groups);
-    cta_barrier();
-    write_rows<true>(rows, valid, no_mean, sign, groups,
-                     [&](u32 row, u32 byte, const u32(&bytes)[2]) {
-                         store_shared_u32x2(query_address(shared, row, byte), bytes);
-                     });
-    fence_async_shared();
-    cta_barrier();
-    const f32 fold = mul_rn(mul_rn(call.logit_scale, sign), kLog2E);
-    const f32 amax = group_amax(groups, query_group(lane_row()));
-    return mul_rn(div_rn(amax, 127.0f), fold);
+// 127 over the amax of each group of a unit's rows, with the sign of logit_scale.
+constexpr u32 kUnitGroups = divide_up(static_cast<i32>(kQueryGroups), plan::warps);
+__device__ __forceinline__ u32 query_inverses(u32 shared, u32 unit) {
+    return query_groups(shared) + 4 * kQueryGroups + 4 * kUnitGroups * unit;
 }
 
-// The copying warp's part in that: its barriers.
-__device__ __forceinline__ void join_quantize_query() {
+// Rows are read `passes` times kPassRows at a time, eight channels a lane.
+constexpr u32 kPassRows = kWarpLanes / plan::quant_lanes;
+constexpr int kUnitPasses = kUnitRows / kPassRows;
+
+// Where a warp is in its unit.
+struct UnitPlace {
+    u32 unit;
+    u32 first_row;  // of the first pass, inside the unit
+    __device__ __forceinline__ u32 row(int pass) const {
+        return first_row + pass * kPassRows + lane_index() / plan::quant_lanes;
+    }
+    __device__ __forceinline__ u32 tile_row(int pass) const { return unit * kUnitRows + row(pass); }
+    __device__ __forceinline__ static u32 channel() {
+        return 8 * (lane_index() % plan::quant_lanes);
+    }
+};
+
+// Where the rows of a query tile are read: this lane's channels of the first.
+struct QuerySource {
+    const u16* first;
+    i32 valid;  // rows
+};
+__device__ __forceinline__ QuerySource query_source(const Call& call,
+                                                    const TilePosition& position) {
+    return {head_base(call.q, position.batch, position.head_q) +
+                token_offset(call.q, position.first_query) + UnitPlace::channel(),
+            UnitPlace::channel() < plan::head_dim ? call.len_q - position.first_query : 0};
+}
+
+__device__ __forceinline__ void load_row(u32 (&pairs)[4], const Call& call, QuerySource source,
+                                         u32 tile_row) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) pairs[i] = 0;
+    if (static_cast<i32>(tile_row) < source.valid) {
+        load_eight(pairs, source.first + token_offset(call.q, tile_row), call.q.vector_access != 0);
+    }
+}
+
+template <int passes>
+__device__ __forceinline__ void load_rows(u32 (&pairs)[passes][4], const Call& call,
+                                          QuerySource source, UnitPlace place) {
+#pragma unroll
+    for (int pass = 0; pass < passes; ++pass) {
+        load_row(pairs[pass], call, source, place.tile_row(pass));
+    }
+}
+
+// Magnitudes as bits of the input type, which order as unsigned integers, Inf and NaN above all
+// others: the largest of this lane's, in both halves.
+__device__ __forceinline__ u32 lane_magnitude(const u32 (&pairs)[4]) {
+    constexpr u32 kMagnitudes = 0x7FFF7FFFu;
+    u32 largest = pairs[0] & kMagnitudes;
+#pragma unroll
+    for (int i = 1; i < 4; ++i) largest = max_u16x2(largest, pairs[i] & kMagnitudes);
+    return max_u16x2(largest, permute_bytes(largest, 0, 0x1032));
+}
+
+// Both halves over the lanes of a row, which agree then.
+__device__ __forceinline__ u32 row_magnitude(u32 largest) {
+#pragma unroll
+    for (int step = 1; step < plan::quant_lanes; step *= 2) {
+        largest = max_u16x2(largest, shuffle_xor_u32(largest, step));
+    }
+    return largest;
+}
+
+// Raises the words of the unit's groups. Rows with NaN or Inf take no part; returns whether there
+// are any.
+template <int passes>
+__device__ __forceinline__ bool measure_unit(const Call& call, QuerySource source, u32 unit,
+                                             u32 shared) {
+    bool bad = false;
+#pragma unroll 1
+    for (u32 row = 0; row < kUnitRows; row += passes * kPassRows) {
+        const UnitPlace place{unit, row};
+        u32 pairs[passes][4];
+        load_rows(pairs, call, source, place);
+#pragma unroll
+        for (int pass = 0; pass < passes; ++pass) {
+            const u16 largest = static_cast<u16>(row_magnitude(lane_magnitude(pairs[pass])));
+            const bool finite = input_is_finite(largest);
+            bad |= !finite;
+            if (finite && place.channel() == 0) {
+                atomic_max_shared(query_groups(shared) + 4 * query_group(place.tile_row(pass)),
+                                  f32_to_bits(input_to_f32(largest)));
+            }
+        }
+    }
+    return vote_any(bad);
+}
+
+__device__ __forceinline__ void write_row(u32 shared, u32 tile_row, const u32 (&pairs)[4],
+                                          f32 inverse, bool bad) {
+    const u32 channel = UnitPlace::channel();
+    f32 values[8];
+#pragma unroll
+    for (int i = 0; i < 8; ++i) {
+        values[i] = bad ? 0.0f : mul_rn(input_to_f32(nth_of_eight(pairs, i)), inverse);
+    }
+    u32 bytes[2];
+    pack_s8(bytes, values);
+    if (bad && channel == 0) bytes[0] = kBadRowMarker;
+    if (channel < plan::head_dim_padded) {
+        store_shared_u32x2(query_address(shared, tile_row, channel), bytes);
+    }
+}
+
+template <int passes>
+__device__ __forceinline__ void write_unit(const Call& call, QuerySource source, u32 unit,
+                                           u32 shared, bool any_bad) {
+#pragma unroll 1
+    for (u32 row = 0; row < kUnitRows; row += passes * kPassRows) {
+        const UnitPlace place{unit, row};
+        u32 pairs[passes][4];
+        load_rows(pairs, call, source, place);
+#pragma unroll
+        for (int pass = 0; pass < passes; ++pass) {
+            const u32 group = query_group(place.tile_row(pass)) - query_group(unit * kUnitRows);
+            const f32 inverse = load_shared_f32(query_inverses(shared, unit) + 4 * group);
+            bool bad = false;
+            if (any_bad) {
+                const u32 largest = row_magnitude(lane_magnitude(pairs[pass]));
+                bad = !input_is_finite(static_cast<u16>(largest));
+            }
+            write_row(shared, place.tile_row(pass), pairs[pass], inverse, bad);
+        }
+    }
+}
+
+// The whole of it at once, for groups of two rows that lie half a unit apart: rows are read once and
+// stay in registers. Gives up, and returns false, where a row holds NaN or Inf.
+__device__ __forceinline__ bool quantize_row_pairs(const Call& call, QuerySource source, u32 unit,
+                                                   u32 shared) {
+    constexpr int kApart = kUnitPasses / 2;
+    constexpr int kPairs = kApart < 4 ? kApart : 4;  // at a time
+    constexpr u32 kLowHalves = 0x5410;
+#pragma unroll 1
+    for (int first = 0; first < kApart; first += kPairs) {
+        const UnitPlace place{unit, first * kPassRows};
+        u32 rows[kPairs][2][4];
+#pragma unroll
+        for (int i = 0; i < kPairs; ++i) {
+            load_row(rows[i][0], call, source, place.tile_row(i));
+            load_row(rows[i][1], call, source, place.tile_row(i + kApart));
+        }
+        u32 largest[kPairs];
+#pragma unroll
+        for (int i = 0; i < kPairs; ++i) {
+            largest[i] = max_u16x2(lane_magnitude(rows[i][0]), lane_magnitude(rows[i][1]));
+        }
+        bool finite = true;
+#pragma unroll
+        for (int i = 0; i < kPairs; i += 2) {  // two of them share the exchanges
+            const u32 both = row_magnitude(permute_bytes(largest[i], largest[i + 1], kLowHalves));
+            largest[i] = both & 0xFFFFu;
+            largest[i + 1] = both >> 16;
+            finite &= input_is_finite(static_cast<u16>(largest[i])) &
+                      input_is_finite(static_cast<u16>(largest[i + 1]));
+        }
+        if (vote_any(!finite)) return false;
+#pragma unroll
+        for (int i = 0; i < kPairs; ++i) {
+            const f32 amax = max_f32(input_to_f32(static_cast<u16>(largest[i])), kAmaxFloor);
+            const f32 inverse = group_inverse(call.logit_scale < 0.0f ? -127.0f : 127.0f, amax);
+            const u32 row = place.tile_row(i);
+            if (UnitPlace::channel() == 0) {
+                store_shared_f32(query_groups(shared) + 4 * query_group(row), amax);
+            }
+            write_row(shared, row, rows[i][0], inverse, false);
+            write_row(shared, row + kUnitRows / 2, rows[i][1], inverse, false);
+        }
+    }
+    return true;
+}
+
+// The same in two passes over the rows, for groups of any size.
+__device__ __forceinline__ void quantize_any_groups(const Call& call, QuerySource source, u32 unit,
+                                                    u32 shared) {
+    constexpr int kPasses = 2;
+    constexpr bool kShared = kQueryGroups < plan::warps;  // units share a group
+    const auto wait_for_others = [] {
+        if constexpr (kShared) {
+            named_barrier_sync(kComputeBarrier, plan::warps * kWarpLanes);
+        } else {
+            warp_barrier();
+        }
+    };
+    if constexpr (kShared) wait_for_others();  // which have read the words of the tile before
+    if (lane_index() < kUnitGroups && (!kShared || unit == 0)) {
+        store_shared_u32(query_groups(shared) + 4 * (unit * kUnitGroups + lane_index()), 0);
+    }
+    wait_for_others();
+    const bool any_bad = measure_unit<kPasses>(call, source, unit, shared);
+    wait_for_others();
+    if (lane_index() < kUnitGroups) {
+        const u32 group = query_group(unit * kUnitRows) + lane_index();
+        const f32 inverse = div_rn(127.0f, group_amax(query_groups(shared), group));
+        store_shared_f32(query_inverses(shared, unit) + 4 * lane_index(),
+                         call.logit_scale < 0.0f ? -inverse : inverse);
+    }
+    warp_barrier();
+    write_unit<kPasses>(call, source, unit, shared, any_bad);
+}
+
+// The factor of this lane's rows: their scale with logit_scale * log2(e) in it, whose sign went
+// into the integers.
+__device__ __forceinline__ f32 query_factor(const Call& call, u32 shared) {
+    constexpr f32 kLog2E = 1.44269504f;
+    const f32 sign = call.logit_scale < 0.0f ? -1.0f : 1.0f;
+    const f32 fold = mul_rn(mul_rn(call.logit_scale, sign), kLog2E);
+    return mul_rn(div_rn(group_amax(query_groups(shared), query_group(lane_row())), 127.0f), fold);
+}
+
+// The group's queries of a tile. Its warps meet before, as they may still read those of the tile
+// before, and after. Returns this lane's factor.
+__device__ __forceinline__ f32 quantize_queries(const Call& call, const TilePosition& position,
+                                                 u32 shared) {
+    const u32 group_barrier = kComputeBarrier + 1 + group_index();
+    const QuerySource source = query_source(call, position);
+    named_barrier_sync(group_barrier, kGroupThreads);
+    bool done = false;
+    if constexpr (kUnitGroups == kUnitRows / 2) {
+        done = quantize_row_pairs(call, source, warp_index(), shared);
+    }
+    if (!done) quantize_any_groups(call, source, warp_index(), shared);
     fence_async_shared();
-    for (int i = 0; i < 3; ++i) cta_barrier();
+    warp_barrier();
+    named_barrier_sync(group_barrier, kGroupThreads);
+    return query_factor(call, shared);
 }
 
 // Whether a query row held NaN or Inf: the quantizer marks its first byte.

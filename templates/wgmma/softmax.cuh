@@ -40,35 +40,30 @@ __device__ __forceinline__ void update_reference(const Scores& scores, f32 facto
     if (rows.moved) move_reference(rows, lane_top);
 }
 
-// Packs the probabilities of a tile and clears its scores for the next one: moves that hide among
-// the exponentials.
-__device__ __forceinline__ void exponentiate(Probabilities& p, Scores& scores, f32 factor,
-                                             RowState& rows) {
-    // The bias comes off in the multiply-add. That rounds the exponent by at most 0.75 of one
-    // integer step of the scores, alike for all keys of a tile.
+// Probabilities of 16 keys, in place. The bias comes off in the multiply-add. That rounds the
+// exponent by at most 0.75 of one integer step of the scores, alike for all keys of a tile.
+__device__ __forceinline__ void exponentiate(Scores& scores, int step, f32 factor,
+                                             const RowState& rows) {
     const f32 offset[2] = {fma_rn(-kScoreBias, factor, rows.offset[0]),
                            fma_rn(-kScoreBias, factor, rows.offset[1])};
 #pragma unroll
-    for (int step = 0; step < kKeySteps; ++step) {
-#pragma unroll
-        for (int h = 0; h < 2; ++h) {
-            f32 value[4];
-#pragma unroll
-            for (int i = 0; i < 4; ++i) {
-                i32& score = scores[8 * step + 4 * (i / 2) + 2 * h + i % 2];
-                value[i] = exp2_in_order(fma_rn(bits_to_f32(score), factor, offset[h]));
-            }
-            add_to_sum(rows, h, value);
-            p[step][h] = probability_pair(value[0], value[1]);
-            p[step][2 + h] = probability_pair(value[2], value[3]);
-        }
-        if (step == 0) continue;
-#pragma unroll
-        for (int i = 8 * step - 8; i < 8 * step; ++i) scores[i] = move_in_order(kScoreBiasBits);
+    for (int i = 8 * step; i < 8 * step + 8; ++i) {
+        const f32 exponent = fma_rn(bits_to_f32(scores[i]), factor, offset[i / 2 % 2]);
+        scores[i] = static_cast<i32>(f32_to_bits(exp2_in_order(exponent)));
     }
+}
+
+// Packs them, and clears their scores for the next tile: moves that hide among exponentials.
+__device__ __forceinline__ void pack(Probabilities& p, Scores& scores, int step, RowState& rows) {
 #pragma unroll
-    for (int i = kScoreRegisters - 8; i < kScoreRegisters; ++i) {
-        scores[i] = move_in_order(kScoreBiasBits);
+    for (int i = 0; i < 4; ++i) {
+        const int first = 8 * step + 2 * i;
+        const f32 low = bits_to_f32(scores[first]);
+        const f32 high = bits_to_f32(scores[first + 1]);
+        add_to_sum(rows, i % 2, low, high);
+        p[step][i] = probability_pair(low, high);
+        scores[first] = move_in_order(kScoreBiasBits);
+        scores[first + 1] = move_in_order(kScoreBiasBits);
     }
 }
 

@@ -1,6 +1,6 @@
 // Row sums are added up by the lanes that hold the probabilities.
-__device__ __forceinline__ void add_to_sum(RowState& rows, int h, const f32 (&value)[4]) {
-    rows.sum[h] += (value[0] + value[1]) + (value[2] + value[3]);
+__device__ __forceinline__ void add_to_sum(RowState& rows, int h, f32 low, f32 high) {
+    rows.sum[h] += low + high;
 }
 __device__ __forceinline__ void shrink_sum(RowState& rows, int h) { rows.sum[h] *= rows.shrink[h]; }
 __device__ __forceinline__ f32 row_sum(const Output&, const RowState& rows, int h) {

@@ -1,20 +1,20 @@
 // The walk of a warpgroup over the key tiles. At step t it issues S(t) = Q K(t)^T and
-// O += P(t-1) V(t-1) together, and while the tensor cores work on the second it turns S(t) into
-// P(t).
+// O += P(t-1) V(t-1) together, and turns S(t) into P(t) while the tensor cores work on the second
+// and for the other groups. P has one buffer: it is packed after the product that read it.
 
-__device__ __forceinline__ f32 tile_factor(const Walk& walk, i32 tile, i32& first_bad_key) {
-    const u32 meta = stage_base(walk.shared, tile) + plan::meta_offset;
+__device__ __forceinline__ f32 tile_factor(const Walk& walk, u32 slot, i32& first_bad_key) {
+    const u32 meta = stage_base(walk.shared, slot) + plan::meta_offset;
     const i32 bad = static_cast<i32>(load_shared_u32(meta + 4 * plan::k_scales_per_tile));
     first_bad_key = bad < first_bad_key ? bad : first_bad_key;
     return max_f32(walk.query_factor * load_shared_f32(meta + 4 * (lane_index() % 4)),
                    kSmallestFactor);
 }
 
-__device__ __forceinline__ u64 keys_of(const Walk& walk, i32 tile) {
-    return at_address(kInt8Descriptor, stage_base(walk.shared, tile) + plan::k_offset);
+__device__ __forceinline__ u32 keys_of(const Walk& walk, u32 slot) {
+    return descriptor_low(kInt8Leading, stage_base(walk.shared, slot) + plan::k_offset);
 }
-__device__ __forceinline__ u64 values_of(const Walk& walk, i32 tile) {
-    return at_address(kValueDescriptor, stage_base(walk.shared, tile) + plan::v_offset);
+__device__ __forceinline__ u32 values_of(const Walk& walk, u32 slot) {
+    return descriptor_low(kValueLeading, stage_base(walk.shared, slot) + plan::v_offset);
 }
 
 // What a warp carries from step to step.
@@ -25,80 +25,97 @@ struct Carried {
     bool arrived;  // the tiles of the next step
 };
 
-// The softmax of a step; meanwhile it asks whether the next step's tiles have arrived.
-template <bool masked>
-__device__ __forceinline__ void do_softmax(const Call& call, const TilePosition& position,
-                                           const Walk& walk, i32 tile, f32 factor,
-                                           Probabilities& now, Carried& carried) {
-    if constexpr (masked) mask_scores(carried.scores, call, position, tile * plan::tile_k);
-    update_reference(carried.scores, factor, carried.rows);
-    carried.arrived = has_happened(walk.shared, Signal::kKeysArrived, tile + 1) &
-                      has_happened(walk.shared, Signal::kValuesArrived, tile);
-    exponentiate(now, carried.scores, factor, carried.rows);
+__device__ __forceinline__ void ask_for_next(const Walk& walk, u32 slot, Carried& carried) {
+    carried.arrived = has_happened(walk.shared, Signal::kKeysArrived, slot + 1) &
+                      has_happened(walk.shared, Signal::kValuesArrived, slot);
 }
 
-// Step `tile` > 0: before holds P of the tile before, now receives P of this one.
+// The exponentials from 16-key step `first` on; packing follows as many steps behind.
+__device__ __forceinline__ void make_probabilities(Probabilities& p, Carried& carried, f32 factor,
+                                                   int first) {
+#pragma unroll
+    for (int step = first; step < kKeySteps; ++step) {
+        exponentiate(carried.scores, step, factor, carried.rows);
+        pack(p, carried.scores, step - first, carried.rows);
+    }
+#pragma unroll
+    for (int step = kKeySteps - first; step < kKeySteps; ++step) {
+        pack(p, carried.scores, step, carried.rows);
+    }
+}
+
+// The first step: there is no P V yet.
+__device__ __forceinline__ void do_first_step(const Call& call, const TilePosition& position,
+                                              const Walk& walk, Probabilities& p,
+                                              Carried& carried) {
+    clear_scores(carried.scores);
+    wait_for(walk.shared, Signal::kKeysArrived, walk.slot);
+    const f32 factor = tile_factor(walk, walk.slot, carried.first_bad_key);
+    warpgroup_fence();
+    start_qk(carried.scores, walk.query, keys_of(walk, walk.slot));
+    warpgroup_wait<0>();
+    signal_read(walk.shared, Signal::kKeysRead, walk.slot);
+    mask_scores(carried.scores, call, position, 0);
+    update_reference(carried.scores, factor, carried.rows);
+    ask_for_next(walk, walk.slot, carried);
+    make_probabilities(p, carried, factor, 0);
+}
+
+// Step `tile` > 0: p holds P of the tile before, and receives P of this one. ptxas puts the wait
+// for P V at the start of its basic block; the branch before it keeps some exponentials ahead.
 template <bool masked>
 __device__ __forceinline__ void do_step(const Call& call, const TilePosition& position,
-                                        const Walk& walk, i32 tile, const Probabilities& before,
-                                        Probabilities& now, Carried& carried, Output& output) {
+                                        const Walk& walk, i32 tile, Probabilities& p,
+                                        Carried& carried, Output& output) {
+    const u32 slot = walk.slot + tile;
     if (!carried.arrived) {
-        wait_for(walk.shared, Signal::kKeysArrived, tile);
-        wait_for(walk.shared, Signal::kValuesArrived, tile - 1);
+        wait_for(walk.shared, Signal::kKeysArrived, slot);
+        wait_for(walk.shared, Signal::kValuesArrived, slot - 1);
     }
-    const f32 factor = tile_factor(walk, tile, carried.first_bad_key);
+    const f32 factor = tile_factor(walk, slot, carried.first_bad_key);
     warpgroup_fence();
-    start_qk(carried.scores, walk.query, keys_of(walk, tile));
-    start_pv(output, before, values_of(walk, tile - 1));
+    start_qk(carried.scores, walk.query, keys_of(walk, slot));
+    start_pv(output, p, values_of(walk, slot - 1));
     warpgroup_wait<1>();
-    signal_read(walk.shared, Signal::kKeysRead, tile);
-    do_softmax<masked>(call, position, walk, tile, factor, now, carried);
+    signal_read(walk.shared, Signal::kKeysRead, slot);
+    if constexpr (masked) mask_scores(carried.scores, call, position, tile * plan::tile_k);
+    update_reference(carried.scores, factor, carried.rows);
+#pragma unroll
+    for (int step = 0; step < plan::early_exp_steps; ++step) {
+        exponentiate(carried.scores, step, factor, carried.rows);
+    }
+    if (carried.rows.moved) {
+        warpgroup_wait<0>();
+        rescale(output, carried.rows);
+    }
     warpgroup_wait<0>();
-    signal_read(walk.shared, Signal::kValuesRead, tile - 1);
-    if (carried.rows.moved) rescale(output, carried.rows);
+    signal_read(walk.shared, Signal::kValuesRead, slot - 1);
+    ask_for_next(walk, slot, carried);
+    make_probabilities(p, carried, factor, plan::early_exp_steps);
 }
 
-__device__ __forceinline__ void finish_walk(const Walk& walk, i32 tile, const Probabilities& last,
-                                            Output& output) {
-    wait_for(walk.shared, Signal::kValuesArrived, tile);
-    warpgroup_fence();
-    start_pv(output, last, values_of(walk, tile));
-    warpgroup_wait<0>();
-    signal_read(walk.shared, Signal::kValuesRead, tile);
-}
-
-// All steps of a group whose rows see `tiles` > 0 key tiles. Two a turn, so that both buffers of
-// P are registers.
+// All steps of a group whose rows see `tiles` > 0 key tiles. Most have no key to mask, and are
+// spelled without a mask.
 __device__ __forceinline__ void walk_keys(const Call& call, const TilePosition& position,
                                           const Walk& walk, i32 tiles, Carried& carried,
                                           Output& output) {
-    Probabilities even, odd;
-    clear_scores(carried.scores);
-    wait_for(walk.shared, Signal::kKeysArrived, 0);
-    const f32 factor = tile_factor(walk, 0, carried.first_bad_key);
-    warpgroup_fence();
-    start_qk(carried.scores, walk.query, keys_of(walk, 0));
-    warpgroup_wait<0>();
-    signal_read(walk.shared, Signal::kKeysRead, 0);
-    do_softmax<true>(call, position, walk, 0, factor, even, carried);
+    Probabilities p;
+    do_first_step(call, position, walk, p, carried);
     i32 tile = 1;
-    // Most steps have no key to mask, and are spelled without a mask.
 #pragma unroll 1
-    for (; tile + 1 < walk.unmasked; tile += 2) {
-        do_step<false>(call, position, walk, tile, even, odd, carried, output);
-        do_step<false>(call, position, walk, tile + 1, odd, even, carried, output);
+    for (; tile < walk.unmasked; ++tile) {
+        do_step<false>(call, position, walk, tile, p, carried, output);
     }
 #pragma unroll 1
-    for (; tile + 1 < tiles; tile += 2) {
-        do_step<true>(call, position, walk, tile, even, odd, carried, output);
-        do_step<true>(call, position, walk, tile + 1, odd, even, carried, output);
+    for (; tile < tiles; ++tile) {
+        do_step<true>(call, position, walk, tile, p, carried, output);
     }
-    if (tile < tiles) {
-        do_step<true>(call, position, walk, tile, even, odd, carried, output);
-        finish_walk(walk, tile, odd, output);
-    } else {
-        finish_walk(walk, tile - 1, even, output);
-    }
+    const u32 last = walk.slot + tiles - 1;
+    wait_for(walk.shared, Signal::kValuesArrived, last);
+    warpgroup_fence();
+    start_pv(output, p, values_of(walk, last));
+    warpgroup_wait<0>();
+    signal_read(walk.shared, Signal::kValuesRead, last);
 }
 
 __device__ __forceinline__ void clear_rows(RowState& rows, Output& output) {

@@ -1,7 +1,8 @@
 // What stays the same from step to step.
 struct Walk {
     u32 shared;
+    u32 slot;      // of the query tile's first keys
     i32 unmasked;  // tiles that all rows of the group see all keys of
-    u64 query;     // matrix descriptor of the group's queries
+    u32 query;     // lower word of the descriptor of the group's queries
     f32 query_factor;
 };

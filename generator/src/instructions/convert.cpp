@@ -32,6 +32,21 @@ inline u32 permute_bytes(u32 a, u32 b, u32 selector) {
     return result;
 }
 )"},
+    {"max_u16x2",
+     R"(// The larger of both halves, as unsigned integers (sm_90).
+__device__ __forceinline__ u32 max_u16x2(u32 a, u32 b) {
+    u32 result;
+    asm("max.u16x2 %0, %1, %2;" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+}
+)",
+     R"(// The larger of both halves, as unsigned integers (sm_90).
+inline u32 max_u16x2(u32 a, u32 b) {
+    const u32 low = (a & 0xFFFFu) > (b & 0xFFFFu) ? a & 0xFFFFu : b & 0xFFFFu;
+    const u32 high = a >> 16 > b >> 16 ? a >> 16 : b >> 16;
+    return high << 16 | low;
+}
+)"},
     {"f32_to_s8",
      R"(// Rounds to nearest even and saturates.
 __device__ __forceinline__ i32 f32_to_s8(f32 value) {

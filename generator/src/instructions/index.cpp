@@ -15,6 +15,11 @@ constexpr Instruction kRows[] = {
 )",
      R"(inline u32 cta_index() { return host_api->cta_index(); }
 )"},
+    {"cta_count",
+     R"(__device__ __forceinline__ u32 cta_count() { return gridDim.x; }
+)",
+     R"(inline u32 cta_count() { return host_api->cta_count(); }
+)"},
     {"cta_barrier",
      R"(__device__ __forceinline__ void cta_barrier() { __syncthreads(); }
 )",

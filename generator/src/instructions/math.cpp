@@ -21,6 +21,20 @@ constexpr Instruction kRows[] = {
 )",
      R"(inline f32 fma_rn(f32 a, f32 b, f32 c) { return host_api->fma(a, b, c); }
 )"},
+    {"div_normal",
+     R"(// a / b to nearest even, for b and quotient well inside the normal range: no branch for others.
+__device__ __forceinline__ f32 div_normal(f32 a, f32 b) {
+    f32 inverse;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(inverse) : "f"(b));
+    inverse = __fmaf_rn(__fmaf_rn(-b, inverse, 1.0f), inverse, inverse);
+    const f32 close = __fmul_rn(a, inverse);
+    const f32 closer = __fmaf_rn(__fmaf_rn(-b, close, a), inverse, close);
+    return __fmaf_rn(__fmaf_rn(-b, closer, a), inverse, closer);
+}
+)",
+     R"(// a / b to nearest even, for b and quotient well inside the normal range: no branch for others.
+inline f32 div_normal(f32 a, f32 b) { return a / b; }
+)"},
     {"div_rn",
      R"(__device__ __forceinline__ f32 div_rn(f32 a, f32 b) { return __fdiv_rn(a, b); }
 )",

@@ -62,6 +62,8 @@ struct Plan {
     bool sums_by_mma = false;  // row sums come from columns of ones behind V
     int output_columns = 0;    // value channels, then those columns
     int barrier_offset = 0;    // mbarriers, bytes from the start of shared memory
+    int scratch_offset = 0;    // groups of query rows, rows to repair
+    int early_exp_steps = 0;   // 16-key steps exponentiated before the wait for P V
     int mean_samples = 0;      // keys whose mean is subtracted; 0: all
 
     // Shared memory of the attention kernel: `stages` copies of the regions, then Q's tile where

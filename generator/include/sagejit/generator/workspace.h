@@ -42,6 +42,8 @@ struct LaunchStep {
     int threads = 0;
     int shared_bytes = 0;
     bool may_overlap = false;  // starts while the step before still runs, and waits for it itself
+    // Its CTAs take one piece of work after the other: as many as the device runs at once will do.
+    bool persistent = false;
 };
 
 // A short list of launches without memory of its own: launching allocates nothing.
