@@ -130,8 +130,7 @@ LaunchSteps launch_steps(const Plan& plan, const Shape& shape, const Workspace& 
         if (k_tiles > 0) {
             steps.push_back({"quantize", k_tiles, plan.quant_threads, plan.quant_shared_bytes});
         }
-        steps.push_back({"attention", q_tiles, plan.threads, plan.shared_bytes, k_tiles > 0,
-                         true});
+        steps.push_back({"attention", q_tiles, plan.threads, plan.shared_bytes, k_tiles > 0, true});
         return steps;
     }
     if (plan.has_statistics && shape.len_k > 0) {

@@ -54,8 +54,7 @@ class CudaExecutor : public Executor {
         : api_(driver_api()),
           context_(primary_context(device.ordinal())),
           where_(device.text()),
-          persistent_ctas_(int64_t{gpu_info(device.ordinal()).multiprocessors} *
-                           plan.ctas_per_sm),
+          persistent_ctas_(int64_t{gpu_info(device.ordinal()).multiprocessors} * plan.ctas_per_sm),
           library_(api_, cubin, where_) {
         const ScopedContext scope(api_, context_);
         // Geometry depends on the shape, shared memory only on the plan: any shape that launches

@@ -148,8 +148,8 @@ __device__ __forceinline__ void write_unit(const Call& call, QuerySource source,
     }
 }
 
-// The whole of it at once, for groups of two rows that lie half a unit apart: rows are read once and
-// stay in registers. Gives up, and returns false, where a row holds NaN or Inf.
+// The whole of it at once, for groups of two rows that lie half a unit apart: rows are read once
+// and stay in registers. Gives up, and returns false, where a row holds NaN or Inf.
 __device__ __forceinline__ bool quantize_row_pairs(const Call& call, QuerySource source, u32 unit,
                                                    u32 shared) {
     constexpr int kApart = kUnitPasses / 2;
@@ -235,7 +235,7 @@ __device__ __forceinline__ f32 query_factor(const Call& call, u32 shared) {
 // The group's queries of a tile. Its warps meet before, as they may still read those of the tile
 // before, and after. Returns this lane's factor.
 __device__ __forceinline__ f32 quantize_queries(const Call& call, const TilePosition& position,
-                                                 u32 shared) {
+                                                u32 shared) {
     const u32 group_barrier = kComputeBarrier + 1 + group_index();
     const QuerySource source = query_source(call, position);
     named_barrier_sync(group_barrier, kGroupThreads);
@@ -243,7 +243,10 @@ __device__ __forceinline__ f32 quantize_queries(const Call& call, const TilePosi
     if constexpr (kUnitGroups == kUnitRows / 2) {
         done = quantize_row_pairs(call, source, warp_index(), shared);
     }
-    if (!done) quantize_any_groups(call, source, warp_index(), shared);
+    if (!done) {
+        warp_barrier();  // words written before it gave up
+        quantize_any_groups(call, source, warp_index(), shared);
+    }
     fence_async_shared();
     warp_barrier();
     named_barrier_sync(group_barrier, kGroupThreads);

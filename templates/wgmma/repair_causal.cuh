@@ -46,8 +46,8 @@ __device__ __forceinline__ f32 sum_over_warp(f32 value) {
 
 // Eight channels of one row.
 __device__ __forceinline__ void repair_chunk(const Call& call, const TilePosition& position,
-                                             u32 shared, u32 row, i32 limit,
-                                             u32 channel, u16* destination) {
+                                             u32 shared, u32 row, i32 limit, u32 channel,
+                                             u16* destination) {
     const u16* values = head_base(call.v, position.batch, position.head_kv) + channel;
     f32 sums[8] = {};
     f32 total = 0.0f;
@@ -89,8 +89,8 @@ __device__ __forceinline__ void repair_output(const Call& call, const TilePositi
             const bool bad = !output_is_finite(written[channel + lane_index() % 8]);
             if (vote_any(bad)) {
                 warp_barrier();  // before lane 0 writes what the others read
-                repair_chunk(call, position, shared, row, row_limit(call, query),
-                             channel, written + channel);
+                repair_chunk(call, position, shared, row, row_limit(call, query), channel,
+                             written + channel);
             }
         }
     }

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "driver.h"
 #include "problem.h"
 #include "sagejit/registry.h"
 #include "sagejit/stream.h"
@@ -106,6 +107,23 @@ TEST_CASE("a wgmma launch hands the driver a map of V, and steps that overlap", 
     REQUIRE(steps.size() == 2);
     CHECK_FALSE(steps[0].may_overlap);
     CHECK(steps[1].may_overlap);
+}
+
+TEST_CASE("a persistent launch takes as many CTAs as run at once", "[driver]") {
+    const stub::Controls* stub = stub_controls();
+    REQUIRE(stub != nullptr);
+    const Device gpu = Device::cuda(0);
+    Spec spec = small_spec();
+    spec.target = "sm_90a";
+    const Kernel kernel = prepare(spec, gpu);
+    const int tile_q = kernel.plan().tile_q;
+    const DeviceProblem problem(gpu, kernel.plan(), {4, 32, 1, 5 * tile_q, 16});
+    stub->reset();
+    problem.launch(kernel, nullptr);
+    stub::Launch launch;
+    REQUIRE(stub->launch(1, &launch));
+    CHECK(launch.grid[0] == static_cast<unsigned>(gpu_info(0).multiprocessors));
+    CHECK(launch.grid[0] < 4u * 32 * 5);
 }
 
 TEST_CASE("V that no map can describe is packed", "[driver]") {
