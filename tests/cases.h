@@ -109,6 +109,43 @@ inline std::vector<Spec> wgmma_specs() {
     return specs;
 }
 
+// Specs with values in e4m3, by wgmma: every fragment of theirs, on all kinds of head dims.
+inline std::vector<Spec> fp8_specs() {
+    std::vector<Spec> specs;
+    const auto add = [&](int dim, int dim_v, Granularity g, CausalMode causal, auto change) {
+        Spec spec = make_spec(dim, g, causal);
+        spec.head_dim_v = dim_v;
+        spec.target = "sm_90a";
+        spec.pv_type = PvType::kFp8;
+        spec.pv_accum = PvAccum::kFp32PromoteFp32;
+        spec.smooth_v = true;
+        spec.lse = true;
+        change(spec);
+        specs.push_back(spec);
+    };
+    using G = Granularity;
+    using C = CausalMode;
+    const auto plain = [](Spec&) {};
+    const auto bf16 = [](Spec& s) { s.dtype = s.output_dtype = DataType::kBf16; };
+    const auto rough = [](Spec& s) { s.smooth_v = false; };
+    const auto unpromoted = [](Spec& s) { s.pv_accum = PvAccum::kFp32; };
+    const auto small = [](Spec& s) {
+        s.smooth_v = false;
+        s.tile_k = 32;  // promoted every 16 tiles
+    };
+    add(128, 128, G::kThread, C::kNone, plain);
+    add(64, 64, G::kThread, C::kBottomRight, rough);
+    add(128, 128, G::kWarp, C::kTopLeft, bf16);
+    add(256, 256, G::kThread, C::kNone, plain);
+    add(96, 96, G::kBlock, C::kBottomRight, unpromoted);
+    add(192, 128, G::kThread, C::kBottomRight, plain);
+    add(72, 40, G::kWarp, C::kNone, small);
+    add(40, 200, G::kBlock, C::kTopLeft, bf16);
+    add(192, 192, G::kThread, C::kNone, [](Spec& s) { s.lse = s.smooth_k = false; });
+    add(256, 256, G::kThread, C::kTopLeft, unpromoted);
+    return specs;
+}
+
 // A random small case: any sizes, layout, distribution, sign of logit_scale.
 inline Case random_case(const std::vector<Spec>& specs, uint64_t index) {
     std::mt19937_64 random(index * 0x9E3779B97F4A7C15u + 1);

@@ -11,6 +11,7 @@
 #include "reference/metrics.h"
 #include "reference/quantized_model.h"
 #include "reference/quantizers.h"
+#include "tensor/e4m3.h"
 #include "tensor/half.h"
 
 namespace sagejit::test {
@@ -153,11 +154,74 @@ int64_t permuted(int64_t token) {
     return token / 16 * 16 + (found - std::begin(kTokenAt));
 }
 
+// What was subtracted from V, [kv row, head_dim_v].
+std::vector<double> device_value_mean(const Case& c, const Outcome& outcome) {
+    const AttentionProblem& problem = outcome.problem;
+    const auto count = static_cast<size_t>(problem.kv_matrices() * problem.head_dim_v);
+    std::vector<double> mean(count, 0.0);
+    if (outcome.regions.v_mean.bytes == 0 || c.shape.len_k == 0) return mean;
+    std::copy_n(region<float>(outcome, outcome.regions.v_mean), count, mean.begin());
+    return mean;
+}
+
+// V in e4m3: tiles as they lie in shared memory (templates/wgmma/quantize_values.cuh, derived
+// anew).
+void check_fp8_v(const Case& c, const Outcome& outcome, std::vector<std::string>& lines) {
+    const Plan& plan = outcome.plan;
+    const AttentionProblem& problem = outcome.problem;
+    const Workspace& w = outcome.regions;
+    const int64_t dim = problem.head_dim_v, width = plan.value_panel_bytes;
+    const auto* stored = region<uint8_t>(outcome, w.v_work);
+    const float* scales = region<float>(outcome, w.v_scale);
+    const int32_t* bad = region<int32_t>(outcome, w.v_first_bad);
+    const std::vector<double> means = device_value_mean(c, outcome);
+    Differences values(lines, "v_work"), scale(lines, "v_scale"), marks(lines, "v_first_bad");
+    Differences mean(lines, "v_mean is not the sample's");
+    const std::vector<double> exact = plan.spec.smooth_v
+                                          ? value_sample_means(problem, plan.value_samples)
+                                          : std::vector<double>(means.size(), 0.0);
+    for (int64_t matrix = 0; matrix < problem.kv_matrices(); ++matrix) {
+        const int64_t count = c.shape.len_k * dim;
+        const double* v = problem.v.data() + matrix * count;
+        const double* used = means.data() + matrix * dim;
+        const Fp8Channels<float> expected =
+            quantize_v_to_fp8<float>(to_float(v, count), to_float(used, dim), plan.value_samples);
+        for (int64_t channel = 0; channel < dim; ++channel) {
+            double largest = 0;
+            for (int64_t row = 0; row < c.shape.len_k; ++row) {
+                const double value = std::abs(v[row * dim + channel]);
+                if (std::isfinite(value)) largest = std::max(largest, value);
+            }
+            const double off = std::abs(exact[matrix * dim + channel] - used[channel]);
+            mean.compare(true, off <= largest * 0x1p-19, matrix, 0, channel);
+            scale.compare(expected.scale[channel], scales[matrix * dim + channel], matrix, 0,
+                          channel);
+            const int64_t first = expected.first_bad[channel];
+            marks.compare(first == c.shape.len_k ? int64_t{kNoBadKey} : first,
+                          int64_t{bad[matrix * dim + channel]}, matrix, 0, channel);
+        }
+        for (int64_t row = 0; row < int64_t{w.k_tiles} * plan.tile_k; ++row) {
+            const int64_t position = permuted(row % plan.tile_k);
+            const uint8_t* tile =
+                stored + (matrix * w.k_tiles + row / plan.tile_k) * plan.tile_k * dim;
+            for (int64_t channel = 0; channel < dim; ++channel) {
+                const int64_t plain =
+                    position / width * width * dim + channel * width + position % width;
+                const int64_t at = plain ^ ((plain >> 7 & (width / 16 - 1)) << 4);
+                const double wanted =
+                    row < c.shape.len_k ? expected.values[row * dim + channel] : 0.0;
+                values.compare(wanted, e4m3_to_double(tile[at]), matrix, row, channel);
+            }
+        }
+    }
+}
+
 void check_v(const Case& c, const Outcome& outcome, std::vector<std::string>& lines) {
     const Plan& plan = outcome.plan;
     const AttentionProblem& problem = outcome.problem;
     const Workspace& w = outcome.regions;
     if (plan.v_path == VPath::kDirect || c.shape.len_k == 0) return;
+    if (plan.v_path == VPath::kFp8) return check_fp8_v(c, outcome, lines);
     const int64_t padded_len = int64_t{w.k_tiles} * plan.tile_k;
     const int64_t channels = plan.head_dim_v_padded;
     const float* scales = region<float>(outcome, w.v_scale);
@@ -285,7 +349,8 @@ std::vector<std::string> check_outputs(const Case& c, const Outcome& outcome,
     std::vector<std::string> lines;
     const Spec& spec = c.spec;
     const QuantizedOperands operands =
-        quantize_operands(outcome.plan, outcome.problem, QuantizerArithmetic::kFp32, k_mean);
+        quantize_operands(outcome.plan, outcome.problem, QuantizerArithmetic::kFp32, k_mean,
+                          device_value_mean(c, outcome));
     const AttentionResult model = quantized_attention(outcome.plan, outcome.problem, operands);
     const AttentionResult exact = exact_attention(outcome.problem, spec.causal);
 

@@ -12,6 +12,8 @@ std::string_view to_string(VPath value) {
             return "scaled_fp16";
         case VPath::kInt8:
             return "int8";
+        case VPath::kFp8:
+            return "fp8";
     }
     return "unknown";
 }

@@ -227,7 +227,7 @@ std::vector<Plan> enumerate(const Spec& spec, const Target& target) {
 }  // namespace
 
 std::vector<Plan> mma_candidates(const Spec& spec, const Target& target) {
-    if (spec.pv_type == PvType::kBf16) return {};
+    if (spec.pv_type == PvType::kBf16 || spec.pv_type == PvType::kFp8) return {};
     std::vector<Plan> plans = enumerate(spec, target);
     std::erase_if(plans, [](const Plan& plan) { return !fits(plan) || !fits_registers(plan); });
     std::stable_partition(plans.begin(), plans.end(),
@@ -241,6 +241,11 @@ void refuse_mma(const Spec& spec, const Target& target) {
         throw Error(ErrorCode::kUnsupportedTarget,
                     "P*V in bf16 exists for sm_90a only, not for " + std::string(target.name),
                     "/pv/type", "use \"fp16\", which takes bf16 values too");
+    }
+    if (spec.pv_type == PvType::kFp8) {
+        throw Error(ErrorCode::kUnsupportedTarget,
+                    "P*V in fp8_e4m3 exists for sm_90a only, not for " + std::string(target.name),
+                    "/pv/type", "use \"int8\", or target sm_90a");
     }
     const std::vector<Plan> plans = enumerate(spec, target);
     if (plans.empty()) {

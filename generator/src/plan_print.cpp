@@ -28,6 +28,7 @@ Json to_json_object(const Plan& plan) {
     if (plan.has_statistics) entries.push_back("statistics");
     if (plan.has_amax) entries.push_back("tile_amax");
     entries.push_back("quantize");
+    if (plan.settle_parts > 0) entries.push_back("settle_values");
     entries.push_back("attention");
     return {
         {"target", plan.target.name},
@@ -51,8 +52,10 @@ Json to_json_object(const Plan& plan) {
         {"fragments",
          {{"qk", wgmma ? fmt::format("wgmma.m64n{}k32 s8 x s8 -> s32", plan.tile_k)
                        : "mma.m16n8k32 s8 x s8 -> s32"},
-          {"pv", wgmma ? fmt::format("wgmma.m64n{0}k16 {1} x {1} -> f32", plan.output_columns,
-                                     plan.spec.pv_type == PvType::kBf16 ? "bf16" : "f16")
+          {"pv", plan.v_path == VPath::kFp8
+                     ? fmt::format("wgmma.m64n{}k32 e4m3 x e4m3 -> f32", plan.spec.head_dim_v)
+                 : wgmma ? fmt::format("wgmma.m64n{0}k16 {1} x {1} -> f32", plan.output_columns,
+                                       plan.spec.pv_type == PvType::kBf16 ? "bf16" : "f16")
                  : plan.v_path == VPath::kInt8          ? "mma.m16n8k32 u8 x s8 -> s32"
                  : plan.spec.pv_accum == PvAccum::kFp32 ? "mma.m16n8k16 f16 x f16 -> f32"
                                                         : "mma.m16n8k16 f16 x f16 -> f16"},

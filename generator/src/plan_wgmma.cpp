@@ -24,6 +24,16 @@ constexpr int kLineBytes = 128;
 constexpr int kMeanSamples = 64;
 constexpr int kQuantThreads = 256;
 constexpr float kRescaleThreshold = 8.0f;  // as for mma.sync: P in 16 bits reaches 256
+// P in e4m3 reaches 2^8.8 < 448, and two bits less where the reference has just moved.
+constexpr float kFp8RescaleThreshold = 8.8f;
+constexpr float kFp8ReferenceBits = 6.8f;
+constexpr int kFp8ProductKeys = 32;
+constexpr int kHalfProductKeys = 16;
+// Keys that e4m3's accumulator may sum: its error is a bias, mostly of V's mean.
+constexpr int kPromoteKeysSmooth = 2048;
+constexpr int kPromoteKeys = 512;
+constexpr int kValueSamples = 64;
+constexpr int kSettleParts = 8;
 
 struct Tiling {
     int groups, tile_k, stages;
@@ -60,6 +70,68 @@ int early_exp_steps(const Spec& spec, int tile_k) {
     return std::min(steps, tile_k / 16 - 1);
 }
 
+bool is_fp8(const Spec& spec) { return spec.pv_type == PvType::kFp8; }
+
+// V's part of a plan.
+void add_values(Plan& plan) {
+    const Spec& spec = plan.spec;
+    if (!is_fp8(spec)) {
+        plan.v_path = VPath::kDirect;
+        plan.rescale_threshold = kRescaleThreshold;
+        plan.product_keys = kHalfProductKeys;
+        plan.value_panel_bytes = kValuePanelBytes;
+        plan.value_panels = round_up(spec.head_dim_v, kValuePanel) / kValuePanel;
+        plan.value_tile_bytes = plan.value_panels * plan.tile_k * kValuePanelBytes;
+        plan.sums_by_mma = spec.head_dim_v % kValuePanel == 0 && spec.head_dim_v <= kMaxSumChannels;
+        return;
+    }
+    plan.v_path = VPath::kFp8;
+    plan.rescale_threshold = kFp8RescaleThreshold;
+    plan.reference_bits = kFp8ReferenceBits;
+    plan.product_keys = kFp8ProductKeys;
+    plan.value_panel_bytes = panel_width(plan.tile_k);
+    plan.value_panels = plan.tile_k / plan.value_panel_bytes;
+    plan.value_tile_bytes = plan.tile_k * spec.head_dim_v;
+    plan.sums_by_mma = true;
+    plan.value_samples = kValueSamples;
+    plan.settle_parts = kSettleParts;
+    if (spec.pv_accum == PvAccum::kFp32PromoteFp32) {
+        plan.promote_tiles =
+            std::max(1, (spec.smooth_v ? kPromoteKeysSmooth : kPromoteKeys) / plan.tile_k);
+    }
+}
+
+// The regions of a stage. A tile of keys and its scales arrive as one copy, so the scales follow
+// the keys at once.
+void add_stage(Plan& plan) {
+    std::vector<SharedRegion>& regions = plan.stage_regions;
+    regions.push_back(
+        panel_region("k", plan.tile_k, plan.head_dim_padded / plan.panel_bytes, plan.panel_bytes));
+    regions.push_back(plain_region("meta", 1, 4 * plan.k_meta_words));
+    const SharedRegion values =
+        is_fp8(plan.spec)
+            ? panel_region("v", plan.spec.head_dim_v, plan.value_panels, plan.value_panel_bytes)
+            : panel_region("v", plan.tile_k, plan.value_panels, kValuePanelBytes);
+    // Columns of ones: behind 16-bit values as one more panel, before others in the gap.
+    if (is_fp8(plan.spec)) {
+        regions.push_back(panel_region("ones", kSumColumns, 1, plan.value_panel_bytes));
+        regions.push_back(values);
+    } else {
+        regions.push_back(values);
+        if (plan.sums_by_mma) {
+            regions.push_back(panel_region("ones", plan.tile_k, 1, kValuePanelBytes));
+        }
+    }
+    for (SharedRegion& region : regions) {
+        if (region.name == "v") plan.stage_bytes = round_up(plan.stage_bytes, kStageAlignment);
+        if (region.name == "ones")
+            plan.stage_bytes = round_up(plan.stage_bytes, 8 * region.row_bytes);
+        region.offset = plan.stage_bytes;
+        plan.stage_bytes += region.bytes;
+    }
+    plan.stage_bytes = round_up(plan.stage_bytes, kStageAlignment);
+}
+
 Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
     Plan plan;
     plan.spec = spec;
@@ -79,16 +151,13 @@ Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
     plan.ctas_per_sm = 1;
     plan.head_dim_padded = round_up(spec.head_dim, kQkStep);
     plan.head_dim_v_padded = spec.head_dim_v;
-    plan.v_path = VPath::kDirect;
-    plan.rescale_threshold = kRescaleThreshold;
     plan.early_exp_steps = early_exp_steps(spec, shape.tile_k);
     plan.score_bias_folded = true;
     plan.query_in_shared = true;
     plan.query_in_prologue = true;
 
     plan.panel_bytes = panel_width(plan.head_dim_padded);
-    plan.value_panels = round_up(spec.head_dim_v, kValuePanel) / kValuePanel;
-    plan.sums_by_mma = spec.head_dim_v % kValuePanel == 0 && spec.head_dim_v <= kMaxSumChannels;
+    add_values(plan);
     plan.output_columns = spec.head_dim_v + (plan.sums_by_mma ? kSumColumns : 0);
     plan.mean_samples = spec.smooth_k ? kMeanSamples : 0;
 
@@ -100,41 +169,37 @@ Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
         round_up(plan.tile_k * plan.head_dim_padded + 4 * plan.k_meta_words, kLineBytes);
     plan.k_meta_bytes = plan.k_tile_bytes;
 
-    // A tile of keys and its scales arrive as one copy, so the scales follow the keys at once.
-    plan.stage_regions.push_back(
-        panel_region("k", plan.tile_k, plan.head_dim_padded / plan.panel_bytes, plan.panel_bytes));
-    plan.stage_regions.push_back(plain_region("meta", 1, 4 * plan.k_meta_words));
-    plan.stage_regions.push_back(
-        panel_region("v", plan.tile_k, plan.value_panels, kValuePanelBytes));
-    if (plan.sums_by_mma) {
-        plan.stage_regions.push_back(panel_region("ones", plan.tile_k, 1, kValuePanelBytes));
-    }
-    for (SharedRegion& region : plan.stage_regions) {
-        if (region.name == "v") plan.stage_bytes = round_up(plan.stage_bytes, kStageAlignment);
-        region.offset = plan.stage_bytes;
-        plan.stage_bytes += region.bytes;
-    }
-    plan.stage_bytes = round_up(plan.stage_bytes, kStageAlignment);
+    add_stage(plan);
     const int query_offset = plan.stages * plan.stage_bytes;
-    plan.barrier_offset = query_offset + plan.tile_q * plan.head_dim_padded;
+    plan.master_offset = query_offset + plan.tile_q * plan.head_dim_padded;
+    const int master_bytes = plan.promote_tiles > 0 ? 4 * plan.tile_q * spec.head_dim_v : 0;
+    plan.barrier_offset = plan.master_offset + master_bytes;
     plan.scratch_offset = plan.barrier_offset + kSignalBytes * plan.stages;
     // Two words per group of query rows; with a mask, two a row for its repair.
-    const int repair_words = spec.causal == CausalMode::kNone ? 0 : 2 * plan.tile_q;
+    const bool repairs = spec.causal != CausalMode::kNone && !is_fp8(spec);
+    const int repair_words = repairs ? 2 * plan.tile_q : 0;
     plan.shared_bytes = plan.scratch_offset + 4 * (2 * plan.q_scales_per_tile + repair_words);
 
     // S, P, O; then addresses, row state, descriptors.
     constexpr int kOverhead = 28;
     plan.register_estimate =
-        plan.tile_k / 2 + plan.tile_k / 4 + plan.output_columns / 2 + kOverhead;
+        plan.tile_k / 2 + 4 * plan.tile_k / plan.product_keys + plan.output_columns / 2 + kOverhead;
 
     plan.quant_threads = kQuantThreads;
     plan.quant_lanes = power_of_two_at_least(plan.head_dim_padded / 8);
-    plan.quant_lanes_v = power_of_two_at_least(plan.value_panels * kValuePanel / 8);
+    plan.quant_lanes_v = power_of_two_at_least(round_up(spec.head_dim_v, kValuePanel) / 8);
     const int groups = std::max(plan.tile_q, plan.tile_k) + 1;
     const int sample_rows = kQuantThreads / plan.quant_lanes;
     plan.quant_shared_bytes = round_up(
         std::max(4 * (plan.head_dim_padded + groups), 4 * (sample_rows + 1) * plan.head_dim_padded),
         128);
+    if (is_fp8(spec)) {
+        // Mean and factor of each channel, four words; then sums of samples, or a transposed tile.
+        const int channels = 8 * plan.quant_lanes_v;
+        const int rows = std::max(4 * kQuantThreads / plan.quant_lanes_v, plan.tile_k);
+        plan.quant_shared_bytes = std::max(
+            plan.quant_shared_bytes, round_up(8 * spec.head_dim_v + 16 + rows * channels, 128));
+    }
     return plan;
 }
 
@@ -148,10 +213,21 @@ bool fits(const Plan& plan) {
            plan.register_estimate <= registers_of(plan);
 }
 
+// After the study of schedules (docs/explanation/hopper.md); with promotion, sums in shared memory
+// leave less room.
+std::vector<Tiling> fp8_shapes(const Spec& spec, int widest) {
+    if (widest <= 64) return {{3, 128, 4}, {3, 96, 4}, {2, 128, 4}};
+    if (widest <= 128) return {{3, 96, 4}, {3, 96, 3}, {3, 64, 4}, {2, 128, 3}, {2, 128, 2}};
+    if (widest <= 192) return {{2, 128, 2}, {2, 96, 3}, {2, 96, 2}, {2, 64, 3}};
+    if (spec.pv_accum == PvAccum::kFp32) return {{2, 128, 2}, {2, 96, 2}, {2, 64, 2}};
+    return {{2, 64, 2}, {2, 32, 3}};
+}
+
 // Measured on an H200, best first (docs/benchmarks/hopper-log.md).
 std::vector<Tiling> shapes_for(const Spec& spec) {
     const int widest = std::max(round_up(spec.head_dim, kQkStep), spec.head_dim_v);
     std::vector<Tiling> shapes;
+    if (is_fp8(spec)) return fp8_shapes(spec, widest);
     if (widest <= 64)
         shapes = {{3, 96, 4}, {3, 112, 4}, {3, 128, 4}, {4, 80, 4}, {2, 176, 3}};
     else if (widest <= 96)
@@ -181,6 +257,7 @@ std::vector<Plan> enumerate(const Spec& spec, const Target& target) {
     for (const Tiling& shape : shapes) {
         if (spec.tile_q && *spec.tile_q != shape.groups * kGroupRows) continue;
         if (spec.tile_k && *spec.tile_k != shape.tile_k) continue;
+        if (is_fp8(spec) && shape.tile_k % kFp8ProductKeys != 0) continue;
         if (spec.stages && *spec.stages != shape.stages) continue;
         Plan plan = build(spec, target, shape);
         const bool known = std::any_of(plans.begin(), plans.end(),
@@ -203,11 +280,19 @@ std::vector<Refusal> refusals(const Spec& spec) {
                              " is not for target sm_90a, which takes thread, warp or block",
                          "/qk/granularity", elsewhere});
     }
-    if (spec.pv_type == PvType::kInt8 || spec.pv_accum != PvAccum::kFp32) {
-        found.push_back({"P*V in " + std::string(to_string(spec.pv_type)) + " accumulated in " +
-                             std::string(to_string(spec.pv_accum)) +
-                             " is not for target sm_90a, which takes fp16 or bf16 in fp32",
-                         "/pv", elsewhere});
+    if (is_fp8(spec)) {
+        if (spec.tile_k && *spec.tile_k % kFp8ProductKeys != 0) {
+            found.push_back({"P*V in fp8_e4m3 takes 32 keys at a time, not tile_k " +
+                                 std::to_string(*spec.tile_k),
+                             "/tile/tile_k",
+                             "nearest legal value: " + std::to_string(*spec.tile_k - 16)});
+        }
+    } else if (spec.pv_type == PvType::kInt8 || spec.pv_accum != PvAccum::kFp32) {
+        found.push_back(
+            {"P*V in " + std::string(to_string(spec.pv_type)) + " accumulated in " +
+                 std::string(to_string(spec.pv_accum)) +
+                 " is not for target sm_90a, which takes fp16 or bf16 in fp32, or fp8_e4m3",
+             "/pv", elsewhere});
     } else if ((spec.pv_type == PvType::kBf16) != (spec.dtype == DataType::kBf16)) {
         found.push_back({"target sm_90a takes V as it is: P*V in bf16 for bf16 inputs", "/pv/type",
                          "use \"bf16\", or target sm_90"});

@@ -18,6 +18,8 @@ std::string_view load_v_variant(VPath path) {
             return "attention/load_v_scaled.cuh";
         case VPath::kInt8:
             return "attention/load_v_int8.cuh";
+        case VPath::kFp8:
+            break;  // not by mma.sync
     }
     throw Error(ErrorCode::kInternal, "unknown value path", "source");
 }
@@ -30,6 +32,8 @@ std::string_view value_scale_variant(VPath path) {
             return "attention/value_scale_fp16.cuh";
         case VPath::kInt8:
             return "attention/value_scale_int8.cuh";
+        case VPath::kFp8:
+            break;
     }
     throw Error(ErrorCode::kInternal, "unknown value path", "source");
 }
@@ -42,6 +46,8 @@ std::string_view quantize_v_variant(VPath path) {
             return "quantize/value_scaled.cuh";
         case VPath::kInt8:
             return "quantize/value_int8.cuh";
+        case VPath::kFp8:
+            break;
     }
     throw Error(ErrorCode::kInternal, "unknown value path", "source");
 }
@@ -56,6 +62,8 @@ std::string_view pv_variant(PvAccum accum) {
             return "attention/pv_fp16_promote.cuh";
         case PvAccum::kFp32PromoteInt32:
             return "attention/pv_int8.cuh";
+        case PvAccum::kFp32PromoteFp32:
+            break;
     }
     throw Error(ErrorCode::kInternal, "unknown accumulation", "source");
 }

@@ -22,6 +22,15 @@ Bindings wgmma_bindings(const Plan& plan) {
         {"output_columns", number(plan.output_columns)},
         {"panel_bytes", number(plan.panel_bytes)},
         {"value_panels", number(plan.value_panels)},
+        {"product_keys", number(plan.product_keys)},
+        {"value_panel_bytes", number(plan.value_panel_bytes)},
+        {"value_tile_bytes", number(plan.value_tile_bytes)},
+        {"reference_bits", fmt::format("{:.1f}f", plan.reference_bits)},
+        {"promote_tiles", number(plan.promote_tiles)},
+        {"value_samples", number(plan.value_samples)},
+        {"settle_parts", number(plan.settle_parts)},
+        {"master_offset", number(plan.master_offset)},
+        {"quant_lanes_v", number(plan.quant_lanes_v)},
         {"rescale_threshold", fmt::format("{:.1f}f", plan.rescale_threshold)},
         {"mean_samples", number(plan.mean_samples)},
         {"stage_bytes", number(plan.stage_bytes)},
@@ -49,6 +58,7 @@ Bindings wgmma_bindings(const Plan& plan) {
 SourceParts wgmma_parts(const Plan& plan) {
     const Spec& spec = plan.spec;
     SourceParts parts{"wgmma/prologue.cuh", wgmma_bindings(plan), {}};
+    const bool fp8 = plan.v_path == VPath::kFp8;
     parts.slots = {
         {"common.checks", "wgmma/checks.cuh"},
         {"common.input", input_variant(spec.dtype)},
@@ -56,6 +66,7 @@ SourceParts wgmma_parts(const Plan& plan) {
         {"common.rows", "common/rows.cuh"},
         {"attention.panels", "wgmma/panels.cuh"},
         {"quantize.groups", groups_variant(spec.granularity)},
+        {"quantize.sample", "quantize/sample.cuh"},
         {"quantize.shift", spec.smooth_k ? "quantize/shift_sample.cuh" : "quantize/shift_none.cuh"},
         {"quantize.keep", spec.smooth_k ? "quantize/keep_mean.cuh" : "quantize/keep_none.cuh"},
         {"quantize.amax", "quantize/amax_tile.cuh"},
@@ -63,31 +74,54 @@ SourceParts wgmma_parts(const Plan& plan) {
         {"quantize.read_key", "quantize/read_key.cuh"},
         {"quantize.place", "quantize/place_panels.cuh"},
         {"quantize.key", "quantize/key.cuh"},
-        {"quantize.kernel", "wgmma/quantize.cuh"},
-        {"attention.geometry", "wgmma/geometry.cuh"},
-        {"attention.values",
-         spec.pv_type == PvType::kBf16 ? "wgmma/values_bf16.cuh" : "wgmma/values_fp16.cuh"},
+    };
+    const auto add = [&parts](std::string_view slot, std::string_view file) {
+        parts.slots.push_back({slot, file});
+    };
+    if (fp8) {
+        add("quantize.value_layout", "wgmma/value_layout.cuh");
+        add("quantize.value_mean",
+            spec.smooth_v ? "wgmma/value_mean_sample.cuh" : "wgmma/value_mean_none.cuh");
+        add("quantize.value", "wgmma/quantize_values.cuh");
+    } else {
+        add("quantize.value", "wgmma/pack_values.cuh");
+    }
+    add("quantize.kernel", "wgmma/quantize.cuh");
+    if (fp8) add("quantize.settle", "wgmma/settle_values.cuh");
+    add("attention.geometry", "wgmma/geometry.cuh");
+    if (!fp8) {
+        add("attention.values",
+            spec.pv_type == PvType::kBf16 ? "wgmma/values_bf16.cuh" : "wgmma/values_fp16.cuh");
+    }
+    const std::string_view sums = fp8                ? "wgmma/sums_fp8.cuh"
+                                  : plan.sums_by_mma ? "wgmma/sums_mma.cuh"
+                                                     : "wgmma/sums_add.cuh";
+    const std::vector<Slot> loop = {
         {"attention.causal", mask_variant(spec.causal)},
         {"attention.pipeline", "wgmma/pipeline.cuh"},
         {"attention.query", "wgmma/query.cuh"},
         {"attention.products", "wgmma/products.cuh"},
-        {"attention.sums", plan.sums_by_mma ? "wgmma/sums_mma.cuh" : "wgmma/sums_add.cuh"},
+        {"attention.product", fp8 ? "wgmma/product_fp8.cuh" : "wgmma/product_half.cuh"},
+        {"attention.sums", sums},
         {"attention.softmax", "wgmma/softmax.cuh"},
         {"attention.walk_state", "wgmma/walk_state.cuh"},
+        {"attention.accumulate",
+         plan.promote_tiles > 0 ? "wgmma/accumulate_promoted.cuh" : "wgmma/accumulate.cuh"},
         {"attention.walk", "wgmma/walk.cuh"},
+        {"attention.finish", fp8 ? "wgmma/finish_fp8.cuh" : "wgmma/finish_none.cuh"},
     };
+    parts.slots.insert(parts.slots.end(), loop.begin(), loop.end());
     if (!spec.lse) {
-        parts.slots.push_back({"attention.lse", "wgmma/lse_none.cuh"});
+        add("attention.lse", "wgmma/lse_none.cuh");
     } else {
-        parts.slots.push_back(
-            {"attention.shift", spec.smooth_k ? "wgmma/shift_mean.cuh" : "wgmma/shift_none.cuh"});
-        parts.slots.push_back({"attention.lse", "wgmma/lse.cuh"});
+        add("attention.shift", spec.smooth_k ? "wgmma/shift_mean.cuh" : "wgmma/shift_none.cuh");
+        add("attention.lse", "wgmma/lse.cuh");
     }
-    parts.slots.push_back({"attention.repair", spec.causal == CausalMode::kNone
-                                                   ? "wgmma/repair_none.cuh"
-                                                   : "wgmma/repair_causal.cuh"});
-    parts.slots.push_back({"attention.epilogue", "wgmma/epilogue.cuh"});
-    parts.slots.push_back({"attention.kernel", "wgmma/kernel.cuh"});
+    // Values that are not finite reach no product in e4m3.
+    add("attention.repair", fp8 || spec.causal == CausalMode::kNone ? "wgmma/repair_none.cuh"
+                                                                    : "wgmma/repair_causal.cuh");
+    add("attention.epilogue", "wgmma/epilogue.cuh");
+    add("attention.kernel", "wgmma/kernel.cuh");
     return parts;
 }
 

@@ -85,6 +85,7 @@ Source emit(const Plan& plan) {
     if (plan.has_statistics) source.entries.emplace_back("statistics");
     if (plan.has_amax) source.entries.emplace_back("tile_amax");
     source.entries.emplace_back("quantize");
+    if (plan.settle_parts > 0) source.entries.emplace_back("settle_values");
     source.entries.emplace_back("attention");
     return source;
 }

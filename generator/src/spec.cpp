@@ -53,6 +53,8 @@ std::string_view to_string(PvType value) {
             return "bf16";
         case PvType::kInt8:
             return "int8";
+        case PvType::kFp8:
+            return "fp8_e4m3";
     }
     return "";
 }
@@ -67,6 +69,8 @@ std::string_view to_string(PvAccum value) {
             return "fp32_promote_fp16";
         case PvAccum::kFp32PromoteInt32:
             return "fp32_promote_int32";
+        case PvAccum::kFp32PromoteFp32:
+            return "fp32_promote_fp32";
     }
     return "";
 }

@@ -20,10 +20,12 @@ constexpr std::array kEnumerators<Granularity> = {Granularity::kTensor, Granular
                                                   Granularity::kBlock, Granularity::kWarp,
                                                   Granularity::kThread};
 template <>
-constexpr std::array kEnumerators<PvType> = {PvType::kFp16, PvType::kBf16, PvType::kInt8};
+constexpr std::array kEnumerators<PvType> = {PvType::kFp16, PvType::kBf16, PvType::kInt8,
+                                             PvType::kFp8};
 template <>
-constexpr std::array kEnumerators<PvAccum> = {
-    PvAccum::kFp32, PvAccum::kFp16, PvAccum::kFp32PromoteFp16, PvAccum::kFp32PromoteInt32};
+constexpr std::array kEnumerators<PvAccum> = {PvAccum::kFp32, PvAccum::kFp16,
+                                              PvAccum::kFp32PromoteFp16, PvAccum::kFp32PromoteInt32,
+                                              PvAccum::kFp32PromoteFp32};
 
 // The type of a member, from a pointer to it.
 template <class Type>
@@ -70,15 +72,34 @@ Legal head_dims(const Spec&) {
             {}};
 }
 
+// The first is the default.
+std::vector<PvAccum> accums_of(PvType type) {
+    switch (type) {
+        case PvType::kFp16:
+            return {PvAccum::kFp32, PvAccum::kFp16, PvAccum::kFp32PromoteFp16};
+        case PvType::kBf16:
+            return {PvAccum::kFp32};
+        case PvType::kInt8:
+            return {PvAccum::kFp32PromoteInt32};
+        case PvType::kFp8:
+            return {PvAccum::kFp32PromoteFp32, PvAccum::kFp32};
+    }
+    return {};
+}
+
+std::string with_type(const Spec& so_far) {
+    return " with \"type\": " + quote(to_string(so_far.pv_type));
+}
+
 Legal pv_accums(const Spec& so_far) {
     std::vector<std::string_view> all;
-    for (const PvAccum value : kEnumerators<PvAccum>) {
-        const bool for_int8 = value == PvAccum::kFp32PromoteInt32;
-        if (for_int8 != (so_far.pv_type == PvType::kInt8)) continue;
-        if (so_far.pv_type == PvType::kBf16 && value != PvAccum::kFp32) continue;
-        all.push_back(to_string(value));
-    }
-    return one_of_words(std::move(all), " with \"type\": " + quote(to_string(so_far.pv_type)));
+    for (const PvAccum value : accums_of(so_far.pv_type)) all.push_back(to_string(value));
+    return one_of_words(std::move(all), with_type(so_far));
+}
+
+Legal smooth_vs(const Spec& so_far) {
+    if (so_far.pv_type == PvType::kFp8) return boolean(so_far);
+    return {Legal::Kind::kFalse, "false" + with_type(so_far), {}, {}};
 }
 
 constexpr int kMaxWarps = 8;
@@ -141,7 +162,17 @@ void copy(Spec& spec) {
 }
 
 void fill_pv_accum(Spec& spec) {
-    if (spec.pv_type == PvType::kInt8) spec.pv_accum = PvAccum::kFp32PromoteInt32;
+    const std::vector<PvAccum> legal = accums_of(spec.pv_type);
+    if (!legal.empty()) spec.pv_accum = legal.front();
+}
+
+// The accurate choice.
+void fill_smooth_v(Spec& spec) { spec.smooth_v = spec.pv_type == PvType::kFp8; }
+
+// Left out of a config where it says nothing.
+std::optional<JsonValue> get_smooth_v(const Spec& spec) {
+    if (spec.pv_type != PvType::kFp8 && !spec.smooth_v) return std::nullopt;
+    return JsonValue::of(spec.smooth_v);
 }
 
 // A key that stands for one member of Spec.
@@ -193,6 +224,7 @@ constexpr std::array kFields = {
     field<&Spec::smooth_k>("qk", "smooth_k", boolean),
     field<&Spec::pv_type>("pv", "type", pv_types),
     field<&Spec::pv_accum>("pv", "accumulation", pv_accums, "", fill_pv_accum),
+    SpecField{"pv", "smooth_v", "", smooth_vs, set<&Spec::smooth_v>, get_smooth_v, fill_smooth_v},
     field<&Spec::lse>("", "lse", boolean),
     field<&Spec::tile_q>("tile", "tile_q", tile_qs, "128"),
     field<&Spec::tile_k>("tile", "tile_k", tile_ks, "64"),

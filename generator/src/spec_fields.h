@@ -33,7 +33,7 @@ struct JsonValue {
 
 // What a key accepts, given the keys before it in the table.
 struct Legal {
-    enum class Kind { kText, kBool, kInteger, kWord };
+    enum class Kind { kText, kBool, kFalse, kInteger, kWord };
     Kind kind = Kind::kText;
     std::string rule;  // completes the sentence "must be ..."
     std::vector<int> integers;

@@ -31,6 +31,8 @@ bool is_legal(const Legal& legal, const JsonValue& value) {
             return value.kind == Kind::kString && is_utf8(value.text);
         case Legal::Kind::kBool:
             return value.kind == Kind::kBool;
+        case Legal::Kind::kFalse:
+            return value.kind == Kind::kBool && !value.flag;
         case Legal::Kind::kInteger:
             // 64.0 is an integer, as in JSON Schema draft-07.
             return value.kind == Kind::kNumber &&
@@ -67,6 +69,8 @@ std::string nearest(const SpecField& field, const Legal& legal, const Spec& so_f
                 return nearest_word(kYes, word) == word ? "true" : "false";
             }
             break;
+        case Legal::Kind::kFalse:
+            return "false";
         case Legal::Kind::kInteger: {
             if (is_number) return std::to_string(nearest_number(legal.integers, value.number));
             double number = 0;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <vector>
+
 namespace sagejit {
 namespace {
 
@@ -9,6 +11,9 @@ namespace {
 struct Product {
     std::string_view name, comment;
     int columns;               // n
+    int first;                 // register of d
+    int registers;             // of d in all
+    int accumulate;            // 0: D = A B
     std::string_view type;     // of an element of D
     std::string_view shape_k;  // "k32"
     std::string_view types;    // "s32.s8.s8"
@@ -20,7 +25,7 @@ struct Product {
 
 std::string signature(const Product& product) {
     return fmt::format("void {}({} (&d)[{}], {}, u64 b)", product.name, product.type,
-                       product.columns / 2, product.a_in_registers ? "const u32 (&a)[4]" : "u64 a");
+                       product.registers, product.a_in_registers ? "const u32 (&a)[4]" : "u64 a");
 }
 
 // "%0, %1, ..., broken into lines" from `first` on.
@@ -39,7 +44,7 @@ std::string device_text(const Product& product) {
     std::string outputs;
     for (int i = 0; i < registers; ++i) {
         if (i > 0) outputs += i % 8 == 0 ? ",\n          " : ", ";
-        outputs += fmt::format("\"+{}\"(d[{}])", kind, i);
+        outputs += fmt::format("\"+{}\"(d[{}])", kind, product.first + i);
     }
     const int a_count = product.a_in_registers ? 4 : 1;
     const std::string a_operand = product.a_in_registers
@@ -52,22 +57,24 @@ std::string device_text(const Product& product) {
         "    asm volatile(\n"
         "        \"wgmma.mma_async.sync.aligned.m64n{}{}.{} {{\"\n"
         "        \"{}\"\n"
-        "        \"}}, {}, %{}, 1{};\"\n"
+        "        \"}}, {}, %{}, {}{};\"\n"
         "        : {}\n"
         "        : {}, \"l\"(b));\n"
         "}}\n\n",
         product.comment, signature(product), product.columns, product.shape_k, product.types,
-        operands(0, registers), a_operand, registers + a_count, product.tail, outputs, a_input);
+        operands(0, registers), a_operand, registers + a_count, product.accumulate, product.tail,
+        outputs, a_input);
 }
 
 std::string host_text(const Product& product) {
     return fmt::format(
         "{}\ninline {} {{\n"
-        "    host_api->wgmma({{{}, {}, 1, {}, {}, b, {}, reinterpret_cast<u32*>(d)}});\n"
+        "    host_api->wgmma({{{}, {}, {}, {}, {}, b, {}, reinterpret_cast<u32*>(d{})}});\n"
         "}}\n\n",
-        product.comment, signature(product), product.kind, product.columns,
+        product.comment, signature(product), product.kind, product.columns, product.accumulate,
         product.b_mn_major ? 1 : 0, product.a_in_registers ? "0" : "a",
-        product.a_in_registers ? "a" : "nullptr");
+        product.a_in_registers ? "a" : "nullptr",
+        product.first > 0 ? fmt::format(" + {}", product.first) : "");
 }
 
 }  // namespace
@@ -75,10 +82,14 @@ std::string host_text(const Product& product) {
 std::string warpgroup_products(const Plan& plan, Column column) {
     if (plan.target.family != Family::kWgmma) return {};
     const bool bf16 = plan.spec.pv_type == PvType::kBf16;
-    const Product products[] = {
+    const int scores = plan.tile_k / 2, outputs = plan.output_columns / 2;
+    std::vector<Product> products = {
         {.name = "wgmma_qk",
          .comment = "// D += A B, int8 by int8 to int32; both operands from shared memory.",
          .columns = plan.tile_k,
+         .first = 0,
+         .registers = scores,
+         .accumulate = 1,
          .type = "i32",
          .shape_k = "k32",
          .types = "s32.s8.s8",
@@ -89,6 +100,9 @@ std::string warpgroup_products(const Plan& plan, Column column) {
         {.name = "wgmma_pv",
          .comment = "// D += A B, 16-bit floats to fp32; A from registers, B MN-major.",
          .columns = plan.output_columns,
+         .first = 0,
+         .registers = outputs,
+         .accumulate = 1,
          .type = "f32",
          .shape_k = "k16",
          .types = bf16 ? "f32.bf16.bf16" : "f32.f16.f16",
@@ -97,6 +111,28 @@ std::string warpgroup_products(const Plan& plan, Column column) {
          .a_in_registers = true,
          .b_mn_major = true},
     };
+    if (plan.v_path == VPath::kFp8) {
+        constexpr int kSumColumns = 8;
+        Product& values = products.back();
+        values.comment = "// D += A B, e4m3 to fp32; A from registers, B K-major.";
+        values.columns = plan.spec.head_dim_v;
+        values.shape_k = "k32";
+        values.types = "f32.e4m3.e4m3";
+        values.tail = ", 1, 1";
+        values.kind = 3;
+        values.b_mn_major = false;
+        Product sums = values;
+        sums.name = "wgmma_sums";
+        sums.comment = "// The same of eight columns, whose registers are the last of d.";
+        sums.columns = kSumColumns;
+        sums.first = plan.spec.head_dim_v / 2;
+        Product first = sums;
+        first.name = "wgmma_sums_first";
+        first.comment = "// The same, D = A B.";
+        first.accumulate = 0;
+        products.push_back(sums);
+        products.push_back(first);
+    }
     std::string text = "\n";
     for (const Product& product : products) {
         text += column == Column::kDevice ? device_text(product) : host_text(product);

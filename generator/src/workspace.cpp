@@ -85,14 +85,20 @@ Workspace make_workspace(const Plan& plan, const Shape& shape) {
     const size_t word = sizeof(float);
     const bool tensor = plan.has_amax;
     if (plan.target.family == Family::kWgmma) {
-        // Scales lie behind the keys of their tile. V is packed only where its rows cannot be
-        // copied as they are, but the size must not depend on that.
-        const size_t value_tile = size_t{128} * plan.value_panels * plan.tile_k;
+        // Scales lie behind the keys of their tile. V in 16 bits is packed only where its rows
+        // cannot be copied as they are, but the size must not depend on that.
+        const auto value_tile = static_cast<size_t>(plan.value_tile_bytes);
+        const size_t channels = kv_rows * plan.head_dim_v_padded;
+        const bool fp8 = plan.v_path == VPath::kFp8;
         place(result.k_int8, true, k_tiles * plan.k_tile_bytes);
         result.k_meta = result.k_int8;
         result.k_meta.offset += static_cast<size_t>(plan.tile_k) * plan.head_dim_padded;
         place(result.k_mean, plan.spec.smooth_k, kv_rows * plan.head_dim_padded * word);
         place(result.v_work, true, k_tiles * value_tile);
+        place(result.v_scale, fp8, channels * word);
+        place(result.v_mean, fp8, channels * word);
+        place(result.v_first_bad, fp8, channels * word);
+        place(result.v_notes, fp8, k_tiles * word);
         return result;
     }
     const bool lse_shift = plan.spec.lse && plan.spec.smooth_k;
@@ -129,6 +135,10 @@ LaunchSteps launch_steps(const Plan& plan, const Shape& shape, const Workspace& 
     if (plan.target.family == Family::kWgmma) {
         if (k_tiles > 0) {
             steps.push_back({"quantize", k_tiles, plan.quant_threads, plan.quant_shared_bytes});
+        }
+        if (plan.settle_parts > 0 && k_tiles > 0) {
+            steps.push_back({"settle_values", shape.batch * shape.heads_kv * plan.settle_parts,
+                             plan.quant_threads, plan.quant_shared_bytes, true});
         }
         steps.push_back({"attention", q_tiles, plan.threads, plan.shared_bytes, k_tiles > 0, true});
         return steps;

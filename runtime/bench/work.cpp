@@ -6,8 +6,9 @@ namespace sagejit {
 namespace {
 
 // Sustained by wgmma, operands in shared memory, on one H200 at 1965 MHz.
-constexpr double kH200Int8 = 1941, kH200Half = 827;
-constexpr std::string_view kH200Source = "measured on one H200 at 1965 MHz: s8 1941, f16 827";
+constexpr double kH200Int8 = 1941, kH200Fp8 = 1703, kH200Half = 827;
+constexpr std::string_view kH200Source =
+    "measured on one H200 at 1965 MHz: s8 1941, e4m3 1703, f16 827";
 
 double rows(const Shape& shape) {
     return static_cast<double>(shape.batch) * static_cast<double>(shape.heads_q);
@@ -44,6 +45,8 @@ std::optional<TensorPeak> tensor_peak(std::string_view gpu_name, const Spec& spe
             return TensorPeak{kH200Int8, kH200Half, kH200Source};
         case PvType::kInt8:
             return TensorPeak{kH200Int8, kH200Int8, kH200Source};
+        case PvType::kFp8:
+            return TensorPeak{kH200Int8, kH200Fp8, kH200Source};
     }
     return std::nullopt;
 }

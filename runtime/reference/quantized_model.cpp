@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "reference/fp8_probabilities.h"
 #include "reference/score_block.h"
 #include "tensor/half.h"
 #include "tensor/parallel.h"
@@ -76,6 +77,14 @@ void quantize_values(const Plan& plan, const AttentionProblem& problem, int64_t 
             else
                 take(quantize_v<float>(to_float(v), dim));
             return;
+        case VPath::kFp8: {
+            const std::span<const double> mean = matrix_of(operands.v_mean, matrix, 1, dim);
+            if (arithmetic == QuantizerArithmetic::kFp64)
+                take(quantize_v_to_fp8<double>(v, mean, plan.value_samples));
+            else
+                take(quantize_v_to_fp8<float>(to_float(v), to_float(mean), plan.value_samples));
+            return;
+        }
     }
 }
 
@@ -86,12 +95,6 @@ std::vector<double> widen_integers(const std::vector<QuantizedRows<double>>& mat
         values.insert(values.end(), matrix.values.begin(), matrix.values.end());
     return values;
 }
-
-// What a row of P becomes.
-struct RowResult {
-    double divisor = 0;   // of the product with V
-    double lse_log2 = 0;  // of the quantized scores, base 2
-};
 
 // Turns base-2 scores into probabilities of that type.
 RowResult round_to_type(std::span<double> scores, DataType type) {
@@ -128,6 +131,48 @@ RowResult round_to_int8(std::span<double> scores, int64_t tile_k) {
     return row;
 }
 
+// Turns a block's integer scores into the plan's probabilities.
+void round_probabilities(const Plan& plan, const ScoreBlock& block, const QuantizedRows<double>& q,
+                         const QuantizedRows<double>& k, RowResult* rows) {
+    if (plan.spec.pv_type == PvType::kFp8) return round_to_fp8(plan, block, q, k, rows);
+    for (int64_t i = 0; i < block.rows; ++i) {
+        if (block.visible[i] == 0) continue;
+        const std::span<double> scores = block.row(i);
+        for (size_t j = 0; j < scores.size(); ++j)
+            scores[j] *= q.scale[block.first_row + i] * k.scale[j];
+        switch (plan.spec.pv_type) {
+            case PvType::kFp16:
+                rows[i] = round_to_type(scores, DataType::kFp16);
+                break;
+            case PvType::kBf16:
+                rows[i] = round_to_type(scores, DataType::kBf16);
+                break;
+            case PvType::kInt8:
+                rows[i] = round_to_int8(scores, plan.tile_k);
+                break;
+            case PvType::kFp8:
+                break;
+        }
+    }
+}
+
+// Of K or V, as `all`: the mean of a sample of each head's tokens.
+std::vector<double> means_of_sample(std::span<const double> all, int64_t matrices, int64_t len,
+                                    int64_t dim, int64_t samples) {
+    std::vector<double> means(static_cast<size_t>(matrices * dim), 0.0);
+    samples = std::min(samples, len);
+    for (int64_t matrix = 0; matrix < matrices; ++matrix) {
+        double* mean = means.data() + matrix * dim;
+        const std::span<const double> x = matrix_of(all, matrix, len, dim);
+        for (int64_t sample = 0; sample < samples; ++sample) {
+            const double* row = x.data() + (2 * sample + 1) * len / (2 * samples) * dim;
+            for (int64_t d = 0; d < dim; ++d)
+                if (std::isfinite(row[d])) mean[d] += row[d] / static_cast<double>(samples);
+        }
+    }
+    return means;
+}
+
 }  // namespace
 
 std::vector<double> channel_means(const AttentionProblem& problem) {
@@ -145,24 +190,22 @@ std::vector<double> channel_means(const AttentionProblem& problem) {
 }
 
 std::vector<double> sample_means(const AttentionProblem& problem, int64_t samples) {
-    const int64_t len = problem.shape.len_k, dim = problem.head_dim;
-    std::vector<double> means(static_cast<size_t>(problem.kv_matrices() * dim), 0.0);
-    samples = std::min(samples, len);
-    for (int64_t matrix = 0; matrix < problem.kv_matrices(); ++matrix) {
-        double* mean = means.data() + matrix * dim;
-        const std::span<const double> k = matrix_of(problem.k, matrix, len, dim);
-        for (int64_t sample = 0; sample < samples; ++sample) {
-            const double* row = k.data() + (2 * sample + 1) * len / (2 * samples) * dim;
-            for (int64_t d = 0; d < dim; ++d)
-                if (std::isfinite(row[d])) mean[d] += row[d] / static_cast<double>(samples);
-        }
-    }
+    return means_of_sample(problem.k, problem.kv_matrices(), problem.shape.len_k, problem.head_dim,
+                           samples);
+}
+
+std::vector<double> value_sample_means(const AttentionProblem& problem, int64_t samples) {
+    constexpr double kHuge = 0x1p100;
+    std::vector<double> means = means_of_sample(problem.v, problem.kv_matrices(),
+                                                problem.shape.len_k, problem.head_dim_v, samples);
+    for (double& mean : means)
+        if (!(std::abs(mean) < kHuge)) mean = 0;
     return means;
 }
 
 QuantizedOperands quantize_operands(const Plan& plan, const AttentionProblem& problem,
-                                    QuantizerArithmetic arithmetic,
-                                    std::span<const double> k_mean) {
+                                    QuantizerArithmetic arithmetic, std::span<const double> k_mean,
+                                    std::span<const double> v_mean) {
     require_fit(plan, problem);
     const int64_t len_q = problem.shape.len_q, len_k = problem.shape.len_k;
     const int64_t dim = problem.head_dim, dim_v = problem.head_dim_v;
@@ -180,6 +223,18 @@ QuantizedOperands quantize_operands(const Plan& plan, const AttentionProblem& pr
                     "[batch, heads_kv, head_dim] is needed");
     if (arithmetic == QuantizerArithmetic::kFp32)
         for (double& mean : operands.k_mean) mean = static_cast<float>(mean);
+
+    if (!plan.spec.smooth_v)
+        operands.v_mean.assign(static_cast<size_t>(kv_matrices * dim_v), 0.0);
+    else if (v_mean.empty())
+        operands.v_mean = value_sample_means(problem, plan.value_samples);
+    else
+        operands.v_mean.assign(v_mean.begin(), v_mean.end());
+    if (operands.v_mean.size() != static_cast<size_t>(kv_matrices * dim_v))
+        throw Error(ErrorCode::kInvalidArgument, "v_mean has the wrong size", "v_mean",
+                    "[batch, heads_kv, head_dim_v] is needed");
+    if (arithmetic == QuantizerArithmetic::kFp32)
+        for (double& mean : operands.v_mean) mean = static_cast<float>(mean);
 
     operands.q.resize(static_cast<size_t>(problem.q_matrices()));
     parallel_for(problem.q_matrices(), [&](int64_t i) {
@@ -219,37 +274,33 @@ AttentionResult quantized_attention(const Plan& plan, const AttentionProblem& pr
         const QuantizedRows<double>& rows_k = operands.k[block.kv_matrix];
         const double* mean = operands.k_mean.data() + block.kv_matrix * dim;
         const double* v_scale = operands.v_scale.data() + block.kv_matrix * dim_v;
+        const double* v_mean = operands.v_mean.data() + block.kv_matrix * dim_v;
         const int64_t* v_first_bad = operands.v_first_bad.data() + block.kv_matrix * dim_v;
         const auto first_bad_k = std::find(rows_k.bad.begin(), rows_k.bad.end(), 1);
         const int64_t k_first_bad = first_bad_k - rows_k.bad.begin();
         const int64_t first = block.matrix * len_q + block.first_row;
         double* o = result.o.data() + first * dim_v;
 
+        RowResult done[ScoreBlock::kQueryRows];
+        round_probabilities(plan, block, rows_q, rows_k, done);
+
         double divisors[ScoreBlock::kQueryRows];
         for (int64_t i = 0; i < block.rows; ++i) {
             if (block.visible[i] == 0) continue;
             const int64_t row = block.first_row + i;
-            const std::span<double> scores = block.row(i);
-            for (size_t j = 0; j < scores.size(); ++j)
-                scores[j] *= rows_q.scale[row] * rows_k.scale[j];
-            const RowResult done =
-                plan.spec.pv_type == PvType::kInt8
-                    ? round_to_int8(scores, plan.tile_k)
-                    : round_to_type(scores, plan.spec.pv_type == PvType::kBf16 ? DataType::kBf16
-                                                                               : DataType::kFp16);
             const bool bad = rows_q.bad[row] || k_first_bad < block.visible[i];
-            divisors[i] = bad ? kNan : done.divisor;
+            divisors[i] = bad ? kNan : done[i].divisor;
             double shift = 0;
             for (int64_t d = 0; d < dim; ++d) shift += problem.q[(first + i) * dim + d] * mean[d];
             result.lse[first + i] =
-                bad ? kNan : done.lse_log2 * std::numbers::ln2 + problem.logit_scale * shift;
+                bad ? kNan : done[i].lse_log2 * std::numbers::ln2 + problem.logit_scale * shift;
         }
         add_weighted_values(block, operands.v.data() + block.kv_matrix * len_k * dim_v, dim_v, o);
         for (int64_t i = 0; i < block.rows; ++i) {
             if (block.visible[i] == 0) continue;
             for (int64_t d = 0; d < dim_v; ++d) {
                 double& value = o[i * dim_v + d];
-                value *= v_scale[d] / divisors[i];
+                value = value * v_scale[d] / divisors[i] + v_mean[d];
                 if (v_first_bad[d] < block.visible[i]) value = kNan;
                 if (round_output) value = round_to_half(value, plan.spec.output_dtype);
             }

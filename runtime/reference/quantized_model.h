@@ -20,9 +20,11 @@ enum class QuantizerArithmetic { kFp64, kFp32 };
 struct QuantizedOperands {
     std::vector<double> k_mean;  // [batch, heads_kv, head_dim]; zeros without smoothing
     std::vector<QuantizedRows<double>> q, k;
-    std::vector<double> v;             // [batch, heads_kv, len_k, head_dim_v]: as multiplied by P
-    std::vector<double> v_scale;       // [batch, heads_kv, head_dim_v]: real = v_scale * v
-    std::vector<int64_t> v_first_bad;  // [batch, heads_kv, head_dim_v]; len_k unless VPath::kInt8
+    std::vector<double> v;        // [batch, heads_kv, len_k, head_dim_v]: as multiplied by P
+    std::vector<double> v_scale;  // [batch, heads_kv, head_dim_v]: real = v_scale * v
+    std::vector<double> v_mean;   // [batch, heads_kv, head_dim_v]: to be added to o
+    std::vector<int64_t>
+        v_first_bad;  // [batch, heads_kv, head_dim_v]; len_k where it does not matter
 };
 
 // The mean over all len_k keys of each channel: the sum of its finite elements / len_k.
@@ -33,22 +35,28 @@ std::vector<double> channel_means(const AttentionProblem& problem);
 // the keys; a value that is not finite counts as 0. [batch, heads_kv, head_dim].
 std::vector<double> sample_means(const AttentionProblem& problem, int64_t samples);
 
+// The same of V, but 0 where it is 2^100 or more. [batch, heads_kv, head_dim_v].
+std::vector<double> value_sample_means(const AttentionProblem& problem, int64_t samples);
+
 // Quantizes as the plan says: granularity, tiles, smoothing, path of V. k_mean: what to subtract,
 // [batch, heads_kv, head_dim]; empty for channel_means, or
 // sample_means where the plan takes a sample, rounded to the arithmetic. Ignored without
-// smoothing. Throws Error(kInvalidArgument) where plan and problem do not fit.
+// smoothing. v_mean: the same for V, [batch, heads_kv, head_dim_v]. Throws Error(kInvalidArgument)
+// where plan and problem do not fit.
 QuantizedOperands quantize_operands(const Plan& plan, const AttentionProblem& problem,
                                     QuantizerArithmetic arithmetic = QuantizerArithmetic::kFp64,
-                                    std::span<const double> k_mean = {});
+                                    std::span<const double> k_mean = {},
+                                    std::span<const double> v_mean = {});
 
 // Attention on quantized operands, with the plan's mask and type of P.
 //
 // P in fp16 or bf16: p = exp(s - row maximum), rounded to that type for the product with V,
 // unrounded for the row sum. P in int8: p relative to the maximum of the tiles of tile_k keys so
 // far, rounded to multiples of 1/255, both for the product and for the row sum that divides it; lse
-// from unrounded p. All variants of pv_accum give the same: accumulators do not round here. A row
-// is NaN when its q, or a k it sees, is not finite; with V in int8 a channel of a row is NaN when a
-// v it sees there is not finite. round_output: round o to the plan's output_dtype.
+// from unrounded p. P in e4m3: see round_to_fp8. All variants of pv_accum give the same:
+// accumulators do not round here. A row is NaN when its q, or a k it sees, is not finite; with V in
+// 8 bits a channel of a row is NaN when a v it sees there is not finite. round_output: round o to
+// the plan's output_dtype.
 AttentionResult quantized_attention(const Plan& plan, const AttentionProblem& problem,
                                     const QuantizedOperands& operands, bool round_output = false);
 

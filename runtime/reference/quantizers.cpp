@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 
+#include "tensor/e4m3.h"
 #include "tensor/half.h"
 
 namespace sagejit {
@@ -135,6 +136,52 @@ QuantizedChannels<Real> quantize_v(std::span<const Real> v, int64_t head_dim_v) 
     return result;
 }
 
+template <class Real>
+Fp8Channels<Real> quantize_v_to_fp8(std::span<const Real> v, std::span<const Real> v_mean,
+                                    int64_t samples) {
+    constexpr int kSampleTop = 3, kExactTop = 7;  // exponents of the largest magnitude
+    static constexpr int kMost = 126;             // exponent of the largest factor
+    const size_t dim = v_mean.size();
+    const auto len = static_cast<int64_t>(v.size() / dim);
+    samples = std::min(samples, len);
+    Fp8Channels<Real> result;
+    result.values.assign(v.size(), 0);
+    result.scale.resize(dim);
+    result.first_bad.assign(dim, len);
+    const auto rest = [&](int64_t token, size_t d) {
+        return std::abs(v[static_cast<size_t>(token) * dim + d] - v_mean[d]);
+    };
+    const auto exponent = [](Real largest, int top) {
+        return largest > 0 ? std::clamp(top - std::ilogb(largest), -126, kMost) : kMost;
+    };
+    std::vector<int> sampled(dim, kMost), exact(dim, kMost);
+    bool saturated = false;
+    for (size_t d = 0; d < dim; ++d) {
+        Real of_sample = 0, of_all = 0;
+        const auto raise = [&](Real& largest, int64_t token) {
+            const Real magnitude = rest(token, d);
+            if (std::isfinite(magnitude)) largest = std::max(largest, magnitude);
+        };
+        for (int64_t i = 0; i < samples; ++i) raise(of_sample, (2 * i + 1) * len / (2 * samples));
+        for (int64_t token = len; token-- > 0;) {
+            raise(of_all, token);
+            if (!std::isfinite(v[static_cast<size_t>(token) * dim + d]))
+                result.first_bad[d] = token;
+        }
+        sampled[d] = exponent(of_sample, kSampleTop);
+        exact[d] = exponent(of_all, kExactTop);
+        saturated |= std::ldexp(static_cast<double>(of_all), sampled[d]) > kLargestE4m3;
+    }
+    const std::vector<int>& chosen = saturated ? exact : sampled;
+    for (size_t d = 0; d < dim; ++d) result.scale[d] = std::ldexp(Real{1}, -chosen[d]);
+    for (size_t i = 0; i < v.size(); ++i) {
+        if (!std::isfinite(v[i])) continue;
+        const Real centred = v[i] - v_mean[i % dim];
+        result.values[i] = round_to_e4m3(std::ldexp(static_cast<double>(centred), chosen[i % dim]));
+    }
+    return result;
+}
+
 HalfChannels scale_v_to_fp16(std::span<const double> v, int64_t head_dim_v) {
     constexpr int kTargetExponent = 8;  // of the largest value: 256 = 2^8 <= it < 512
     const auto dim = static_cast<size_t>(head_dim_v);
@@ -158,6 +205,10 @@ template QuantizedRows<float> quantize_k(const Plan&, std::span<const float>,
                                          std::span<const float>);
 template QuantizedRows<double> quantize_k(const Plan&, std::span<const double>,
                                           std::span<const double>);
+template Fp8Channels<float> quantize_v_to_fp8(std::span<const float>, std::span<const float>,
+                                              int64_t);
+template Fp8Channels<double> quantize_v_to_fp8(std::span<const double>, std::span<const double>,
+                                               int64_t);
 template QuantizedChannels<float> quantize_v(std::span<const float>, int64_t);
 template QuantizedChannels<double> quantize_v(std::span<const double>, int64_t);
 

@@ -53,6 +53,21 @@ struct QuantizedChannels {
 template <class Real>
 QuantizedChannels<Real> quantize_v(std::span<const Real> v, int64_t head_dim_v);
 
+template <class Real>
+struct Fp8Channels {
+    std::vector<double> values;      // [len_k, head_dim_v], tokens in their order, of e4m3
+    std::vector<Real> scale;         // [head_dim_v]: a power of two
+    std::vector<int64_t> first_bad;  // [head_dim_v]: first token with NaN or infinity, or len_k
+};
+
+// Quantizes V less v_mean ([head_dim_v]) for VPath::kFp8: with the power of two that takes the
+// largest finite magnitude of the `samples` tokens in the middle of equal parts (all, where there
+// are fewer) into [8, 16). Where that takes any number of the matrix past 448, with the one that
+// takes the largest of all tokens into [128, 256). Elements that are not finite are 0.
+template <class Real>
+Fp8Channels<Real> quantize_v_to_fp8(std::span<const Real> v, std::span<const Real> v_mean,
+                                    int64_t samples);
+
 struct HalfChannels {
     std::vector<uint16_t> values;  // [len_k, head_dim_v] fp16: v * 2^-exponent
     std::vector<int> exponent;     // [head_dim_v]

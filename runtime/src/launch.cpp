@@ -80,7 +80,9 @@ void set_call_values(abi::Call& call, const Arguments& arguments, const Workspac
     place(call.k_amax, layout.k_amax);
     place(call.v_work, layout.v_work);
     place(call.v_scale, layout.v_scale);
+    place(call.v_mean, layout.v_mean);
     place(call.v_first_bad, layout.v_first_bad);
+    place(call.v_notes, layout.v_notes);
     place(call.v_amax, layout.v_amax);
     place(call.v_chunk_bad, layout.v_chunk_bad);
     call.logit_scale = arguments.logit_scale;

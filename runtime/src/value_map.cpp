@@ -45,7 +45,7 @@ TensorMapRequest value_request(const Plan& plan, const TensorRef& v) {
 // its keys best; with one, longest rows come first among as many heads as the cache holds.
 int head_chunk(const Plan& plan, const abi::Call& call) {
     if (plan.spec.causal == CausalMode::kNone) return 1;
-    const int64_t row_bytes = plan.head_dim_padded + kElementBytes * plan.spec.head_dim_v;
+    const int64_t row_bytes = plan.head_dim_padded + plan.value_tile_bytes / plan.tile_k;
     const int64_t head_bytes = std::max<int64_t>(1, row_bytes * call.len_k);
     const int64_t heads = std::max<int64_t>(1, kCachedBytes / head_bytes) * call.group_size;
     return static_cast<int>(std::min<int64_t>(heads, int64_t{call.batch} * call.heads_q));
@@ -58,6 +58,10 @@ void add_value_map(const Plan& plan, const Arguments& arguments, const Executor&
     if (plan.target.family != Family::kWgmma) return;
     call.head_chunk = head_chunk(plan, call);
     if (call.len_k == 0) return;
+    if (plan.v_path == VPath::kFp8) {
+        call.v_packed = 1;
+        return;
+    }
     call.v_packed = is_mappable(call.v, arguments.v) ? 0 : 1;
     if (call.v_packed == 0) {
         executor.encode_tensor_map(value_request(plan, arguments.v), call.v_map);

@@ -43,10 +43,11 @@ double key_tiles(const Plan& plan, const Shape& shape) {
 }
 
 double value_rate(const Plan& plan, const GpuRates& rates) {
-    if (plan.v_path == VPath::kInt8) return rates.int8;
+    if (plan.v_path == VPath::kInt8 || plan.v_path == VPath::kFp8) return rates.int8;
     switch (plan.spec.pv_accum) {
         case PvAccum::kFp32:
         case PvAccum::kFp32PromoteInt32:
+        case PvAccum::kFp32PromoteFp32:
             return rates.half_fp32;
         case PvAccum::kFp16:
         case PvAccum::kFp32PromoteFp16:
@@ -55,7 +56,9 @@ double value_rate(const Plan& plan, const GpuRates& rates) {
     return rates.half_fp32;
 }
 
-double value_bytes(const Plan& plan) { return plan.v_path == VPath::kInt8 ? 1 : 2; }
+double value_bytes(const Plan& plan) {
+    return plan.v_path == VPath::kInt8 || plan.v_path == VPath::kFp8 ? 1 : 2;
+}
 
 // Clocks one multiprocessor needs for one key tile of one CTA, by unit.
 struct StepClocks {

@@ -39,8 +39,11 @@ struct Call {
     u8* v_work;        // fp16: [kv row, k_tiles * tile_k, head_dim_v_padded]
                        // int8: [kv row, head_dim_v_padded, k_tiles * tile_k], tokens permuted
                        // wgmma: [kv row, k_tiles], tiles as in shared memory
+                       // wgmma, fp8: the same, [channel, token], tokens permuted as for int8
     f32* v_scale;      // [kv row, head_dim_v_padded]
-    i32* v_first_bad;  // [kv row, head_dim_v_padded]: first key whose V is NaN or Inf (int8)
+    f32* v_mean;       // [kv row, head_dim_v_padded]: what was subtracted (fp8)
+    i32* v_first_bad;  // [kv row, head_dim_v_padded]: first key whose V is NaN or Inf (int8, fp8)
+    i32* v_notes;      // [kv row, k_tiles]: what quantization could not do (fp8)
     f32* v_amax;       // [kv row, chunks, head_dim_v_padded]
     i32* v_chunk_bad;  // [kv row, chunks, head_dim_v_padded]
     i32 batch;

@@ -4,10 +4,6 @@
 __device__ __forceinline__ i32 sample_count(const Call& call) {
     return call.len_k < plan::mean_samples ? call.len_k : plan::mean_samples;
 }
-// Evenly spaced, in the middle of their parts: the first tokens of a text are unlike the rest.
-__device__ __forceinline__ i32 sampled_token(const Call& call, i32 sample, i32 samples) {
-    return static_cast<i32>((2 * static_cast<i64>(sample) + 1) * call.len_k / (2 * samples));
-}
 
 __device__ __forceinline__ void load_key_mean(const Call& call, i32 kv_row, u32 shared) {
     constexpr int kRows = plan::quant_threads / plan::quant_lanes;

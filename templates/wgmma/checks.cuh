@@ -2,10 +2,11 @@
 static_assert(plan::warps * plan::warp_q == plan::tile_q, "warps cover the query tile");
 static_assert(plan::warp_q == 16 && plan::tile_q % 64 == 0, "warpgroups of 64 queries");
 static_assert(plan::threads == plan::warps * 32 + 128, "one more warpgroup copies");
-static_assert(plan::tile_k % 16 == 0 && plan::tile_k <= 256, "wgmma takes such a tile");
-static_assert(plan::output_columns % 8 == 0 && plan::output_columns <= 256, "and such an output");
+static_assert(plan::tile_k % plan::product_keys == 0 && plan::tile_k <= 256,
+              "wgmma takes such a tile");
+static_assert(plan::output_columns % 8 == 0 && plan::head_dim_v <= 256, "and such an output");
 static_assert(plan::head_dim_padded % plan::panel_bytes == 0, "whole panels");
-static_assert(plan::value_panels * 64 >= plan::head_dim_v, "panels cover the values");
+static_assert(plan::value_tile_bytes >= plan::tile_k * plan::head_dim_v, "panels cover the values");
 static_assert(plan::k_tile_bytes >= plan::tile_k * plan::head_dim_padded + 4 * plan::k_meta_words,
               "scales behind the keys");
 static_assert(plan::meta_offset == plan::k_offset + plan::tile_k * plan::head_dim_padded, "");
@@ -14,4 +15,10 @@ static_assert(plan::stage_bytes % 1024 == 0 && plan::v_offset % 1024 == 0, "swiz
 static_assert(plan::query_offset == plan::stages * plan::stage_bytes, "Q follows the stages");
 static_assert(plan::shared_bytes > plan::barrier_offset, "barriers come last");
 static_assert(plan::quant_lanes * 8 >= plan::head_dim_padded && plan::quant_lanes <= 32, "");
-static_assert(plan::mean_samples >= 0 && plan::ones_offset % 1024 == 0, "");
+static_assert(plan::mean_samples >= 0 && plan::value_samples >= 0, "");
+static_assert(plan::promote_tiles >= 0 && plan::settle_parts >= 0, "0: none");
+static_assert(plan::master_offset % 16 == 0 && plan::ones_offset % 256 == 0, "");
+static_assert(plan::quant_lanes_v * 8 >= plan::head_dim_v && plan::quant_lanes_v <= 32, "");
+static_assert(plan::value_panels * plan::value_panel_bytes >= plan::tile_k ||
+                  plan::value_panels * 64 >= plan::head_dim_v,
+              "panels cover the values");

@@ -49,7 +49,7 @@ __device__ __forceinline__ bool write_output(const Call& call, const TilePositio
         const i32 limit = row_limit(call, query);
         const bool bad =
             limit > 0 && (first_bad_key < limit || is_bad_query(walk.shared, row_in_tile));
-        const f32 inverse = limit > 0 ? 1.0f / sum : 0.0f;
+        const f32 inverse = limit > 0 ? normalising_factor(sum) : 0.0f;
         if (inside) {
             keep_row(walk.shared, row_in_tile, walk.query_factor,
                      bad || limit == 0 ? kNoReference : rows.offset[h]);

@@ -8,7 +8,7 @@ constexpr int kComputeRegisters = plan::warps == 16 ? 112 : plan::warps == 12 ? 
 constexpr u32 kGroupRows = 64;
 constexpr int kScoreRegisters = plan::tile_k / 2;
 constexpr int kOutputRegisters = plan::output_columns / 2;
-constexpr int kKeySteps = plan::tile_k / 16;            // of P V
+constexpr int kKeySteps = plan::tile_k / 16;            // of the softmax
 constexpr int kHeadSteps = plan::head_dim_padded / 32;  // of Q K^T
 
 // Sums of Q K^T start at kScoreBiasBits, so that their bits are the float kScoreBias + sum: exact
@@ -22,9 +22,10 @@ constexpr f32 kSmallestFactor = 7.8886090522101181e-31f;  // 2^-100
 
 using Scores = i32[kScoreRegisters];
 using Output = f32[kOutputRegisters];
-using Probabilities = u32[kKeySteps][4];  // A operands of P V as they stand
+using Probabilities = u32[plan::tile_k / plan::product_keys][4];  // A operands of P V
 
-// p = 2^(score * factor + offset): the offset is minus the row's reference maximum, in log2 units.
+// p = 2^(score * factor + offset): the offset is plan::reference_bits less the row's reference
+// maximum, in log2 units.
 struct RowState {
     f32 offset[2];
     f32 shrink[2];  // by which the last move of the reference shrank what was summed before

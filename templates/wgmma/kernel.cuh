@@ -78,6 +78,7 @@ __device__ __forceinline__ void compute_tile(const Call& call, const TilePositio
     if (tiles > 0) walk_keys(call, position, walk, tiles, carried, output);
     skip_tiles(walk.shared, walk.slot + tiles, walk.slot + all_tiles);
     walk.slot += all_tiles;
+    finish_output(call, position, carried.rows, output);
     const bool repair =
         write_output(call, position, walk, carried.rows, output, carried.first_bad_key);
     if (vote_any(repair)) repair_output(call, position, walk.shared);

@@ -14,7 +14,7 @@ __device__ __forceinline__ u32 int8_offset(u32 row, u32 byte) {
            panel_offset<plan::panel_bytes>(row, byte % plan::panel_bytes);
 }
 
-constexpr u32 kValuePanelBytes = 128;  // 64 channels
-constexpr u32 kValueTileBytes = plan::value_panels * plan::tile_k * kValuePanelBytes;
+constexpr u32 kValuePanelBytes = plan::value_panel_bytes;  // of a row
+constexpr u32 kValueTileBytes = plan::value_tile_bytes;
 // Of a tile of keys: what one copy brings, scales included.
 constexpr u32 kKeyTileBytes = plan::tile_k * plan::head_dim_padded + 4 * plan::k_meta_words;

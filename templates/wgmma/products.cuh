@@ -1,4 +1,4 @@
-// Both products of a step, issued and not waited for.
+// Matrix descriptors, and Q K^T of a step, issued and not waited for.
 
 // Matrix descriptors (PTX ISA, "Matrix descriptor format"). Their upper words are constants, the
 // distance of 8-row groups and the swizzle; the lower ones, leading offset and address, advance
@@ -9,9 +9,6 @@ __device__ constexpr u32 descriptor_top(u32 width) {
 }
 constexpr u32 kInt8Top = descriptor_top(plan::panel_bytes);
 constexpr u32 kInt8Leading = 1;
-// Values are MN-major: 64 channels a panel, the next panel a leading offset further.
-constexpr u32 kValueTop = descriptor_top(128);
-constexpr u32 kValueLeading = plan::tile_k * kValuePanelBytes / 16;
 
 __device__ __forceinline__ u32 descriptor_low(u32 leading, u32 address) {
     return leading << 16 | address >> 4;
@@ -35,16 +32,6 @@ __device__ __forceinline__ void start_qk(Scores& scores, u32 query, u32 keys) {
         const u32 query_step = query + panel * (kGroupRows * plan::panel_bytes / 16) + inside;
         const u32 key_step = keys + panel * (plan::tile_k * plan::panel_bytes / 16) + inside;
         wgmma_qk(scores, descriptor(kInt8Top, query_step), descriptor(kInt8Top, key_step));
-    }
-    warpgroup_commit();
-}
-
-// O += P V, P from registers.
-__device__ __forceinline__ void start_pv(Output& output, const Probabilities& p, u32 values) {
-#pragma unroll
-    for (int step = 0; step < kKeySteps; ++step) {
-        wgmma_pv(output, p[step],
-                 descriptor(kValueTop, values + step * (16 * kValuePanelBytes / 16)));
     }
     warpgroup_commit();
 }

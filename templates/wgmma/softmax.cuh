@@ -7,7 +7,7 @@ __device__ __forceinline__ void move_reference(RowState& rows, const f32 (&lane_
     for (int h = 0; h < 2; ++h) {
         f32 top = max_f32(lane_top[h], shuffle_xor_f32(lane_top[h], 1));
         top = max_f32(top, shuffle_xor_f32(top, 2));
-        const f32 offset = min_f32(rows.offset[h], -top);
+        const f32 offset = min_f32(rows.offset[h], plan::reference_bits - top);
         rows.shrink[h] = exp2_approx(offset - rows.offset[h]);
         rows.offset[h] = offset;
         shrink_sum(rows, h);
@@ -55,13 +55,11 @@ __device__ __forceinline__ void exponentiate(Scores& scores, int step, f32 facto
 
 // Packs them, and clears their scores for the next tile: moves that hide among exponentials.
 __device__ __forceinline__ void pack(Probabilities& p, Scores& scores, int step, RowState& rows) {
+    pack_step(p, scores, step);
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
         const int first = 8 * step + 2 * i;
-        const f32 low = bits_to_f32(scores[first]);
-        const f32 high = bits_to_f32(scores[first + 1]);
-        add_to_sum(rows, i % 2, low, high);
-        p[step][i] = probability_pair(low, high);
+        add_to_sum(rows, i % 2, bits_to_f32(scores[first]), bits_to_f32(scores[first + 1]));
         scores[first] = move_in_order(kScoreBiasBits);
         scores[first + 1] = move_in_order(kScoreBiasBits);
     }

@@ -1,5 +1,6 @@
 // Row sums ride along with P V: columns of ones behind the values.
 __device__ __forceinline__ void add_to_sum(RowState&, int, f32, f32) {}
+__device__ __forceinline__ void collect_sums(const Output&, RowState&) {}
 __device__ __forceinline__ void shrink_sum(RowState&, int) {}
 // Every column of ones holds the whole row's sum.
 __device__ __forceinline__ f32 row_sum(const Output& output, const RowState&, int h) {

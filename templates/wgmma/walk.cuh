@@ -86,10 +86,11 @@ __device__ __forceinline__ void do_step(const Call& call, const TilePosition& po
     }
     if (carried.rows.moved) {
         warpgroup_wait<0>();
-        rescale(output, carried.rows);
+        rescale_all(walk, tile, output, carried.rows);
     }
     warpgroup_wait<0>();
     signal_read(walk.shared, Signal::kValuesRead, slot - 1);
+    take_product(walk, tile, output, carried.rows);
     ask_for_next(walk, slot, carried);
     make_probabilities(p, carried, factor, plan::early_exp_steps);
 }
@@ -116,6 +117,7 @@ __device__ __forceinline__ void walk_keys(const Call& call, const TilePosition& 
     start_pv(output, p, values_of(walk, last));
     warpgroup_wait<0>();
     signal_read(walk.shared, Signal::kValuesRead, last);
+    take_last_product(walk, tiles, output, carried.rows);
 }
 
 __device__ __forceinline__ void clear_rows(RowState& rows, Output& output) {

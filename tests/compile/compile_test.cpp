@@ -15,7 +15,7 @@ namespace {
 
 // Shipped configs with P*V in bf16; those with granularity token or tensor, P*V in int8, or fp16
 // accumulators, and bf16 inputs whose P*V is in fp16.
-constexpr size_t kForWgmma = 2, kNotForWgmma = 9;
+constexpr size_t kForWgmma = 5, kNotForWgmma = 9;
 
 // What is wrong with one config on one target; empty when nothing is.
 std::string fault_of(const std::string& name, const Target& target) {

@@ -168,12 +168,19 @@ TEST_CASE("spec: errors name the path and the nearest legal value") {
          R"(must be one of "fp32", "fp16", "fp32_promote_fp16" with "type": "fp16", )"
          R"(not "fp32_promote_int32")",
          R"(use "fp32_promote_fp16")"},
+        {R"({"head_dim": 64, "pv": {"type": "fp8_e4m3", "accumulation": "fp16"}})",
+         "my.json:/pv/accumulation",
+         R"(must be one of "fp32_promote_fp32", "fp32" with "type": "fp8_e4m3", not "fp16")",
+         R"(use "fp32")"},
+        {R"({"head_dim": 64, "pv": {"smooth_v": true}})", "my.json:/pv/smooth_v",
+         R"(must be false with "type": "fp16", not true)", "use false"},
         {R"({"head_dim": 64, "tile": {"tile_q": 100}})", "my.json:/tile/tile_q",
          "must be one of 32, 64, 128, 192, 256, not 100", "use 128"},
         {R"({"head_dim": 64, "tile": {"tile_k": 250}})", "my.json:/tile/tile_k",
          "must be a multiple of 16 from 32 to 256, not 250", "use 256"},
         {R"({"head_dim": 64, "pv": {"type": "bf16"}})", "my.json:/pv/type",
-         R"(must be one of "fp16", "int8" with "dtype": "fp16", not "bf16")", R"(use "fp16")"},
+         R"(must be one of "fp16", "int8", "fp8_e4m3" with "dtype": "fp16", not "bf16")",
+         R"(use "fp16")"},
         {R"({"head_dim": 64, "dtype": "bf16", "pv": {"type": "bf16", "accumulation": "fp16"}})",
          "my.json:/pv/accumulation", R"(must be "fp32" with "type": "bf16", not "fp16")",
          R"(use "fp32")"},
@@ -192,7 +199,8 @@ TEST_CASE("spec: errors name the path and the nearest legal value") {
          R"("output_dtype", "causal", "qk", "pv", "lse", "tile", "target")",
          R"(move it into "tile")"},
         {R"({"head_dim": 64, "pv": {"lse": true}})", "my.json:/pv/lse",
-         R"(unknown key; "pv" may have "type", "accumulation")", R"(move it out of "pv")"},
+         R"(unknown key; "pv" may have "type", "accumulation", "smooth_v")",
+         R"(move it out of "pv")"},
         {R"({"head_dim": 64, "tile": {"stages": 2, "stages": 2}})", "my.json:/tile/stages",
          "appears more than once", "keep one"},
         {"{\n  \"head_dim\": 64,\n}", "my.json:3:1",
@@ -223,6 +231,10 @@ TEST_CASE("spec: defaults") {
     CHECK_FALSE(spec.target.has_value());
     CHECK(parse_spec(R"({"head_dim": 64, "pv": {"type": "int8"}})").pv_accum ==
           PvAccum::kFp32PromoteInt32);
+    const Spec fp8 = parse_spec(R"({"head_dim": 64, "pv": {"type": "fp8_e4m3"}})");
+    CHECK(fp8.pv_accum == PvAccum::kFp32PromoteFp32);
+    CHECK(fp8.smooth_v);
+    CHECK_FALSE(spec.smooth_v);
     CHECK(parse_spec("\xef\xbb\xbf{\"head_dim\": 64}") == parse_spec(R"({"head_dim": 64})"));
 }
 

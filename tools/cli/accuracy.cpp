@@ -39,6 +39,7 @@ double keys_in_fp16(const Plan& plan, double len_k) {
             return std::min(len_k, static_cast<double>(plan.tile_k));
         case PvAccum::kFp32:
         case PvAccum::kFp32PromoteInt32:
+        case PvAccum::kFp32PromoteFp32:
             return 0;
     }
     return 0;

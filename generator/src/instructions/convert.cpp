@@ -110,6 +110,38 @@ inline i32 f32_to_s8(f32 value) {
 }
 inline u32 f32_to_bf16x2(f32 low, f32 high) { return f32_to_bf16(low) | f32_to_bf16(high) << 16; }
 )"},
+    {"f32_to_e4m3x4",
+     R"(// Rounds to nearest even and saturates; a in the lowest byte (sm_89).
+__device__ __forceinline__ u32 f32_to_e4m3x4(f32 a, f32 b, f32 c, f32 d) {
+    u32 result;
+    asm("{\n"
+        ".reg .b16 low, high;\n"
+        "cvt.rn.satfinite.e4m3x2.f32 low, %2, %1;\n"
+        "cvt.rn.satfinite.e4m3x2.f32 high, %4, %3;\n"
+        "mov.b32 %0, {low, high};\n"
+        "}"
+        : "=r"(result)
+        : "f"(a), "f"(b), "f"(c), "f"(d));
+    return result;
+}
+)",
+     R"(inline u32 f32_to_e4m3(f32 value) {
+    const u32 bits = f32_to_bits(value);
+    const u32 sign = bits >> 24 & 0x80u;
+    const u32 magnitude = bits & 0x7FFFFFFFu;
+    if (magnitude > 0x7F800000u) return 0x7Fu;
+    if (magnitude >= 0x43E00000u) return sign | 0x7Eu;  // 448
+    if (magnitude < 0x3C800000u) {                      // below 2^-6: denormal
+        // Adding 2^14 puts the bits of a denormal at the end of the float, rounded.
+        return sign | (f32_to_bits(bits_to_f32(magnitude) + 16384.0f) - 0x46800000u);
+    }
+    return sign | ((magnitude + 0x7FFFFu + (magnitude >> 20 & 1u) - 0x3C000000u) >> 20);
+}
+// Rounds to nearest even and saturates; a in the lowest byte (sm_89).
+inline u32 f32_to_e4m3x4(f32 a, f32 b, f32 c, f32 d) {
+    return f32_to_e4m3(a) | f32_to_e4m3(b) << 8 | f32_to_e4m3(c) << 16 | f32_to_e4m3(d) << 24;
+}
+)"},
     {"multiply_f16x2",
      R"(__device__ __forceinline__ u32 multiply_f16x2(u32 a, u32 b) {
     u32 result;

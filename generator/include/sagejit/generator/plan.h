@@ -16,6 +16,7 @@ enum class VPath {
     kDirect,      // the caller's fp16 tensor
     kScaledFp16,  // a workspace copy in fp16, each channel scaled by a power of two (bf16 input)
     kInt8,        // a workspace copy in int8, transposed and permuted, a scale per channel
+    kFp8,         // the same in e4m3, less a mean per channel
 };
 std::string_view to_string(VPath value);
 
@@ -57,14 +58,22 @@ struct Plan {
 
     // The wgmma family only. Warpgroups share key tiles, 64 queries each; every warp takes 16.
     int groups = 0;
-    int panel_bytes = 0;       // width of a swizzled panel of Q and K
-    int value_panels = 0;      // panels of 64 channels of V
-    bool sums_by_mma = false;  // row sums come from columns of ones behind V
-    int output_columns = 0;    // value channels, then those columns
-    int barrier_offset = 0;    // mbarriers, bytes from the start of shared memory
-    int scratch_offset = 0;    // groups of query rows, rows to repair
-    int early_exp_steps = 0;   // 16-key steps exponentiated before the wait for P V
-    int mean_samples = 0;      // keys whose mean is subtracted; 0: all
+    int panel_bytes = 0;        // width of a swizzled panel of Q and K
+    int value_panels = 0;       // panels of V: of 64 channels, or, in e4m3, of tokens
+    int value_panel_bytes = 0;  // width of their rows
+    int value_tile_bytes = 0;   // of a key tile's V
+    int product_keys = 0;       // keys of one P V instruction
+    bool sums_by_mma = false;   // row sums come from columns of ones behind V
+    int output_columns = 0;     // value channels, then those columns
+    float reference_bits = 0;   // log2 of a row's largest probability when its reference moves
+    int promote_tiles = 0;      // key tiles from one promotion of the sums to the next; 0: none
+    int master_offset = 0;      // sums promoted to fp32, bytes from the start of shared memory
+    int barrier_offset = 0;     // mbarriers, bytes from the start of shared memory
+    int scratch_offset = 0;     // groups of query rows, rows to repair
+    int early_exp_steps = 0;    // 16-key steps exponentiated before the wait for P V
+    int mean_samples = 0;       // keys whose mean is subtracted; 0: all
+    int value_samples = 0;      // tokens of V whose mean is subtracted, and that choose its scales
+    int settle_parts = 0;       // CTAs a head of the kernel that settles V's scales; 0: none
 
     // Shared memory of the attention kernel: `stages` copies of the regions, then Q's tile where
     // it is kept there.

@@ -20,11 +20,13 @@ enum class CausalMode { kNone, kTopLeft, kBottomRight };
 //            rows; K rows with equal (row mod 8) / 2 inside tile_k (SageAttention2, 2411.10958)
 enum class Granularity { kTensor, kToken, kBlock, kWarp, kThread };
 // Operand type of the product of probabilities and values.
-// kBf16 takes V from the caller as it is, so it goes with bf16 inputs only.
-enum class PvType { kFp16, kBf16, kInt8 };
+// kBf16 takes V from the caller as it is, so it goes with bf16 inputs only. kFp8: e4m3.
+enum class PvType { kFp16, kBf16, kInt8, kFp8 };
 // How P*V accumulates. kFp32, kFp16: in the tensor core, over the whole row. kFp32PromoteFp16:
 // fp16 inside one key tile, fp32 across tiles. kFp32PromoteInt32: the only one for int8.
-enum class PvAccum { kFp32, kFp16, kFp32PromoteFp16, kFp32PromoteInt32 };
+// kFp32PromoteFp32, for fp8: in the tensor core, whose fp32 keeps about 13 bits there, for at most
+// 2048 keys (512 unless smooth_v), and across those in real fp32.
+enum class PvAccum { kFp32, kFp16, kFp32PromoteFp16, kFp32PromoteInt32, kFp32PromoteFp32 };
 
 // JSON spellings, e.g. "top_left".
 std::string_view to_string(DataType value);
@@ -50,6 +52,7 @@ struct Spec {
     bool smooth_k = true;  // subtract K's channel mean before quantization
     PvType pv_type = PvType::kFp16;
     PvAccum pv_accum = PvAccum::kFp32;
+    bool smooth_v = false;              // fp8 only: subtract V's channel mean before quantization
     bool lse = false;                   // also write lse [batch, heads_q, len_q] fp32
     std::optional<int> tile_q;          // query tokens per CTA
     std::optional<int> tile_k;          // key tokens per main-loop step
