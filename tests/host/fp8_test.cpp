@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "cases.h"
+#include "tensor/half.h"
 
 using namespace sagejit;
 using namespace sagejit::test;
@@ -18,6 +19,102 @@ TEST_CASE("every kind of fp8 spec is right on ragged shapes") {
             c.layout = layout;
             c.host_seed = 7;
             CHECK(check_case(c, Device::host()) == "");
+        }
+    }
+}
+
+TEST_CASE("random fp8 cases agree with all oracles") {
+#ifdef SAGEJIT_SANITIZE
+    constexpr uint64_t kCases = 20;
+#else
+    constexpr uint64_t kCases = 100;
+#endif
+    const std::vector<Spec> specs = fp8_specs();
+    uint64_t failures = 0;
+    for (uint64_t index = 0; index < kCases; ++index) {
+        const std::string failure = check_case(random_case(specs, index), Device::host());
+        CHECK(failure == "");
+        if (!failure.empty() && ++failures == 20) FAIL("stopping after 20 failures");
+    }
+}
+
+namespace {
+
+Case fp8_case(int dim, CausalMode causal = CausalMode::kNone) {
+    Case c;
+    c.spec = make_spec(dim, Granularity::kThread, causal);
+    c.spec.target = "sm_90a";
+    c.spec.pv_type = PvType::kFp8;
+    c.spec.pv_accum = PvAccum::kFp32PromoteFp32;
+    c.spec.smooth_v = c.spec.lse = true;
+    c.host_seed = 3;
+    return c;
+}
+
+}  // namespace
+
+TEST_CASE("fp8 shapes with nothing to see, and with all of it in one tile") {
+    for (const Shape& shape :
+         {Shape{1, 2, 2, 0, 5}, Shape{1, 2, 2, 5, 0}, Shape{0, 2, 2, 5, 5}, Shape{1, 2, 1, 300, 1},
+          Shape{2, 1, 1, 1, 300}, Shape{1, 2, 2, 400, 40}, Shape{1, 1, 1, 64, 96},
+          Shape{1, 1, 1, 64, 97}}) {
+        for (const CausalMode causal : {CausalMode::kNone, CausalMode::kBottomRight}) {
+            Case c = fp8_case(causal == CausalMode::kNone ? 64 : 128, causal);
+            c.shape = shape;
+            CHECK(check_case(c, Device::host()) == "");
+        }
+    }
+}
+
+TEST_CASE("sums in fp8 are promoted, and moved with their rows' references") {
+    // Promoted every 512 keys. Keys grow, so that references move after promotions too.
+    Case c = fp8_case(32);
+    c.spec.smooth_v = false;
+    c.shape = {1, 1, 1, 70, 1700};
+    AttentionInput input = draw(c);
+    for (int64_t key = 0; key < 1700; ++key) {
+        for (int64_t i = 0; i < 32; ++i) {
+            uint16_t& bits = input.k.bits()[key * 32 + i];
+            const double grown = fp16_to_float(bits) * (1.0 + static_cast<double>(key) / 400);
+            bits = fp16_from_double(grown);
+        }
+    }
+    const Outcome outcome = run_case(kernel_for(c, Device::host()), c, input);
+    CHECK(outcome.plan.promote_tiles * outcome.plan.tile_k == 512);
+    CHECK(disagreements(c, outcome) == std::vector<std::string>{});
+}
+
+TEST_CASE("values that the sample of V does not foretell are settled") {
+    enum class Surprise { kLarge, kZeroSample, kAllZero, kLargest, kTiny };
+    for (const Surprise surprise : {Surprise::kLarge, Surprise::kZeroSample, Surprise::kAllZero,
+                                    Surprise::kLargest, Surprise::kTiny}) {
+        for (const bool smooth : {true, false}) {
+            Case c = fp8_case(64, CausalMode::kTopLeft);
+            c.spec.smooth_v = smooth;
+            c.shape = {1, 2, 2, 130, 700};
+            AttentionInput input = draw(c);
+            uint16_t* v = input.v.bits().data();
+            switch (surprise) {
+                case Surprise::kLarge:
+                    v[333 * 64 + 5] = fp16_from_double(900);
+                    break;
+                case Surprise::kZeroSample:  // one token alone is not zero, and not sampled
+                    for (int64_t key = 0; key < 700; ++key) v[key * 64 + 9] = 0;
+                    v[1 * 64 + 9] = fp16_from_double(0.25);
+                    break;
+                case Surprise::kAllZero:
+                    for (int64_t key = 0; key < 700; ++key) v[key * 64 + 9] = 0;
+                    break;
+                case Surprise::kLargest:
+                    v[100 * 64 + 63] = 0x7BFF;  // 65504
+                    break;
+                case Surprise::kTiny:
+                    for (int64_t key = 0; key < 700; ++key) v[key * 64 + 1] = 1 + key % 3;
+                    break;
+            }
+            const Outcome outcome = run_case(kernel_for(c, Device::host()), c, input);
+            INFO(static_cast<int>(surprise) << " smooth " << smooth);
+            CHECK(disagreements(c, outcome) == std::vector<std::string>{});
         }
     }
 }

@@ -71,6 +71,8 @@ TEST_CASE("NaN reaches just the rows that fp64 attention says") { check_reach(di
 
 TEST_CASE("NaN reaches just those rows by wgmma") { check_reach(wgmma_specs()); }
 
+TEST_CASE("NaN reaches just those rows with values in fp8") { check_reach(fp8_specs()); }
+
 TEST_CASE("an infinite key makes NaN of just the rows that see it") {
     Case c;
     c.spec = make_spec(64, Granularity::kThread, CausalMode::kTopLeft);
