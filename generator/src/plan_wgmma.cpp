@@ -196,7 +196,7 @@ Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
     if (is_fp8(spec)) {
         // Mean and factor of each channel, four words; then sums of samples, or a transposed tile.
         const int channels = 8 * plan.quant_lanes_v;
-        const int rows = std::max(4 * kQuantThreads / plan.quant_lanes_v, plan.tile_k);
+        const int rows = std::max(2 * 4 * kQuantThreads / plan.quant_lanes_v, plan.tile_k);
         plan.quant_shared_bytes = std::max(
             plan.quant_shared_bytes, round_up(8 * spec.head_dim_v + 16 + rows * channels, 128));
     }

@@ -195,11 +195,21 @@ std::vector<double> sample_means(const AttentionProblem& problem, int64_t sample
 }
 
 std::vector<double> value_sample_means(const AttentionProblem& problem, int64_t samples) {
-    constexpr double kHuge = 0x1p100;
-    std::vector<double> means = means_of_sample(problem.v, problem.kv_matrices(),
-                                                problem.shape.len_k, problem.head_dim_v, samples);
-    for (double& mean : means)
-        if (!(std::abs(mean) < kHuge)) mean = 0;
+    const int64_t len = problem.shape.len_k, dim = problem.head_dim_v;
+    samples = std::min(samples, len);
+    std::vector<double> squared = problem.v;
+    for (double& value : squared) value *= value;
+    const auto matrices = problem.kv_matrices();
+    std::vector<double> means = means_of_sample(problem.v, matrices, len, dim, samples);
+    const std::vector<double> squares = means_of_sample(squared, matrices, len, dim, samples);
+    for (size_t i = 0; i < means.size(); ++i) {
+        const double square = means[i] * means[i];
+        const double noise =
+            std::max(squares[i] - square, 0.0) / static_cast<double>(std::max<int64_t>(samples, 1));
+        // Past the range of fp32 the kernels find nothing to subtract.
+        const bool clear = square > noise && squares[i] * static_cast<double>(samples) < 0x1p127;
+        means[i] = clear ? means[i] - noise / means[i] : 0;
+    }
     return means;
 }
 
