@@ -47,6 +47,7 @@ Json to_json_object(const Plan& plan) {
           {"head_dim_padded", plan.head_dim_padded},
           {"head_dim_v_padded", plan.head_dim_v_padded},
           {"rescale_threshold_log2", plan.rescale_threshold},
+          {"reference_log2", plan.reference_bits},
           {"grid", wgmma ? "what runs at once, at most batch * heads_q * ceil(len_q / tile_q)"
                          : "batch * heads_q * ceil(len_q / tile_q)"}}},
         {"fragments",
@@ -59,10 +60,12 @@ Json to_json_object(const Plan& plan) {
                  : plan.v_path == VPath::kInt8          ? "mma.m16n8k32 u8 x s8 -> s32"
                  : plan.spec.pv_accum == PvAccum::kFp32 ? "mma.m16n8k16 f16 x f16 -> f32"
                                                         : "mma.m16n8k16 f16 x f16 -> f16"},
-          {"v_path", to_string(plan.v_path)}}},
+          {"v_path", to_string(plan.v_path)},
+          {"promoted_every_keys", plan.promote_tiles * plan.tile_k}}},
         {"shared_memory",
          {{"bytes", plan.shared_bytes},
           {"limit_bytes", plan.target.shared_per_cta},
+          {"master_bytes", plan.promote_tiles > 0 ? 4 * plan.tile_q * plan.spec.head_dim_v : 0},
           {"stage_bytes", plan.stage_bytes},
           {"stage_regions", regions}}},
         {"scales",
@@ -78,7 +81,9 @@ Json to_json_object(const Plan& plan) {
           {"lanes_per_row", plan.quant_lanes},
           {"lanes_per_value_row", plan.quant_lanes_v},
           {"shared_bytes", plan.quant_shared_bytes},
-          {"statistics_shared_bytes", plan.statistics_shared_bytes}}},
+          {"statistics_shared_bytes", plan.statistics_shared_bytes},
+          {"value_samples", plan.value_samples},
+          {"settle_ctas_per_head", plan.settle_parts}}},
         {"entries", entries},
     };
 }

@@ -15,6 +15,7 @@ TEST_CASE("golden sources") {
         {"thread-d128-lse", "sm_100"},  {"tensor-d128", "sm_87"},
         {"thread-d256", "sm_86"},       {"thread-d128", "sm_90a"},
         {"thread-d256", "sm_90a"},      {"thread-d64-bf16-pv-causal", "sm_90a"},
+        {"thread-d128-fp8", "sm_90a"},
     };
     for (const auto& [config, target] : cases) {
         const Source source = emit(make_plan(test::shipped_config(config), find_target(target)));

@@ -45,16 +45,19 @@
 //       "head_dim_padded": 128,
 //       "head_dim_v_padded": 128,
 //       "rescale_threshold_log2": 8.0,
+//       "reference_log2": 0.0,
 //       "grid": "batch * heads_q * ceil(len_q / tile_q)"
 //     },
 //     "fragments": {
 //       "qk": "mma.m16n8k32 s8 x s8 -> s32",
 //       "pv": "mma.m16n8k16 f16 x f16 -> f32",
-//       "v_path": "scaled_fp16"
+//       "v_path": "scaled_fp16",
+//       "promoted_every_keys": 0
 //     },
 //     "shared_memory": {
 //       "bytes": 98832,
 //       "limit_bytes": 101376,
+//       "master_bytes": 0,
 //       "stage_bytes": 24704,
 //       "stage_regions": [
 //         {
@@ -97,7 +100,9 @@
 //       "lanes_per_row": 16,
 //       "lanes_per_value_row": 16,
 //       "shared_bytes": 1152,
-//       "statistics_shared_bytes": 8192
+//       "statistics_shared_bytes": 8192,
+//       "value_samples": 0,
+//       "settle_ctas_per_head": 0
 //     },
 //     "entries": [
 //       "statistics",

@@ -44,16 +44,19 @@
 //       "head_dim_padded": 128,
 //       "head_dim_v_padded": 128,
 //       "rescale_threshold_log2": 8.0,
+//       "reference_log2": 0.0,
 //       "grid": "what runs at once, at most batch * heads_q * ceil(len_q / tile_q)"
 //     },
 //     "fragments": {
 //       "qk": "wgmma.m64n80k32 s8 x s8 -> s32",
 //       "pv": "wgmma.m64n136k16 f16 x f16 -> f32",
-//       "v_path": "direct"
+//       "v_path": "direct",
+//       "promoted_every_keys": 0
 //     },
 //     "shared_memory": {
 //       "bytes": 193408,
 //       "limit_bytes": 232448,
+//       "master_bytes": 0,
 //       "stage_bytes": 41984,
 //       "stage_regions": [
 //         {
@@ -105,7 +108,9 @@
 //       "lanes_per_row": 16,
 //       "lanes_per_value_row": 16,
 //       "shared_bytes": 8704,
-//       "statistics_shared_bytes": 0
+//       "statistics_shared_bytes": 0,
+//       "value_samples": 0,
+//       "settle_ctas_per_head": 0
 //     },
 //     "entries": [
 //       "quantize",

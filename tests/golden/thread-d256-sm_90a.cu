@@ -44,16 +44,19 @@
 //       "head_dim_padded": 256,
 //       "head_dim_v_padded": 256,
 //       "rescale_threshold_log2": 8.0,
+//       "reference_log2": 0.0,
 //       "grid": "what runs at once, at most batch * heads_q * ceil(len_q / tile_q)"
 //     },
 //     "fragments": {
 //       "qk": "wgmma.m64n80k32 s8 x s8 -> s32",
 //       "pv": "wgmma.m64n256k16 f16 x f16 -> f32",
-//       "v_path": "direct"
+//       "v_path": "direct",
+//       "promoted_every_keys": 0
 //     },
 //     "shared_memory": {
 //       "bytes": 158272,
 //       "limit_bytes": 232448,
+//       "master_bytes": 0,
 //       "stage_bytes": 62464,
 //       "stage_regions": [
 //         {
@@ -96,7 +99,9 @@
 //       "lanes_per_row": 32,
 //       "lanes_per_value_row": 32,
 //       "shared_bytes": 9216,
-//       "statistics_shared_bytes": 0
+//       "statistics_shared_bytes": 0,
+//       "value_samples": 0,
+//       "settle_ctas_per_head": 0
 //     },
 //     "entries": [
 //       "quantize",

@@ -45,16 +45,19 @@
 //       "head_dim_padded": 64,
 //       "head_dim_v_padded": 64,
 //       "rescale_threshold_log2": 8.0,
+//       "reference_log2": 0.0,
 //       "grid": "batch * heads_q * ceil(len_q / tile_q)"
 //     },
 //     "fragments": {
 //       "qk": "mma.m16n8k32 s8 x s8 -> s32",
 //       "pv": "mma.m16n8k16 f16 x f16 -> f32",
-//       "v_path": "direct"
+//       "v_path": "direct",
+//       "promoted_every_keys": 0
 //     },
 //     "shared_memory": {
 //       "bytes": 25104,
 //       "limit_bytes": 101376,
+//       "master_bytes": 0,
 //       "stage_bytes": 6272,
 //       "stage_regions": [
 //         {
@@ -97,7 +100,9 @@
 //       "lanes_per_row": 8,
 //       "lanes_per_value_row": 8,
 //       "shared_bytes": 1408,
-//       "statistics_shared_bytes": 16384
+//       "statistics_shared_bytes": 16384,
+//       "value_samples": 0,
+//       "settle_ctas_per_head": 0
 //     },
 //     "entries": [
 //       "statistics",

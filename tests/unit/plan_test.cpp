@@ -251,3 +251,57 @@ TEST_CASE("wgmma plans honour tile choices or refuse them with a way out") {
     CHECK(refusal([](Spec& s) { s.tile_q = 32; }) == "/tile/tile_q");
     CHECK(refusal([](Spec& s) { s.tile_k = 256; }) == "/tile");
 }
+
+TEST_CASE("fp8 values are planned on sm_90a, promoted often enough, and refused elsewhere") {
+    const auto fp8 = [](int head_dim) {
+        Spec spec = spec_of(head_dim);
+        spec.pv_type = PvType::kFp8;
+        spec.pv_accum = PvAccum::kFp32PromoteFp32;
+        spec.smooth_v = true;
+        return spec;
+    };
+    const Target& hopper = find_target("sm_90a");
+    for (int head_dim = kMinHeadDim; head_dim <= kMaxHeadDim; head_dim += kHeadDimStep) {
+        for (const bool smooth : {true, false}) {
+            Spec spec = fp8(head_dim);
+            spec.smooth_v = smooth;
+            spec.causal = CausalMode::kBottomRight;
+            INFO(head_dim << " smooth " << smooth);
+            for (const Plan& plan : candidates(spec, hopper)) {
+                const int keys = plan.promote_tiles * plan.tile_k;
+                CHECK(keys > 0);
+                CHECK(keys <= (smooth ? 2048 : 512));
+                CHECK(plan.tile_k % 32 == 0);
+                CHECK(plan.shared_bytes <= hopper.shared_per_cta);
+                CHECK(plan.barrier_offset >= plan.master_offset + 4 * plan.tile_q * head_dim);
+            }
+            CHECK(supports(hopper, spec));
+        }
+    }
+    for (const Target& target : all_targets()) {
+        if (target.family == Family::kWgmma) continue;
+        INFO(target.name);
+        try {
+            make_plan(fp8(128), target);
+            FAIL("planned");
+        } catch (const Error& error) {
+            CHECK(error.code() == ErrorCode::kUnsupportedTarget);
+            CHECK(error.where() == "/pv/type");
+            CHECK_FALSE(error.fix().empty());
+        }
+    }
+    Spec odd = fp8(128);
+    odd.tile_k = 80;
+    try {
+        make_plan(odd, hopper);
+        FAIL("planned");
+    } catch (const Error& error) {
+        CHECK(error.where() == "/tile/tile_k");
+        CHECK(error.fix() == "nearest legal value: 64");
+    }
+    Spec plain = fp8(128);
+    plain.pv_accum = PvAccum::kFp32;
+    CHECK(make_plan(plain, hopper).promote_tiles == 0);
+    const std::string json = plan_json(make_plan(fp8(128), hopper));
+    CHECK(json.find("\"promoted_every_keys\": 2016") != std::string::npos);
+}
