@@ -159,10 +159,17 @@ bool crowded(const Plan& plan) {
 }
 
 // The fastest on an H200 (docs/benchmarks/mma-log.md): 256 queries share what is copied, 32 of them
-// each fragment that is read, and short tiles leave registers for both.
+// each fragment that is read, and short tiles leave registers for both. Up to 64 channels, and
+// without a mask, long tiles are faster there; elsewhere they spill or nobody has measured them.
 bool preferred(const Plan& plan) {
-    return comfortable(plan) && !crowded(plan) && plan.tile_q == 256 && plan.tile_k == 32 &&
-           plan.stages == 4;
+    if (!comfortable(plan) || crowded(plan) || plan.stages != 4) return false;
+    const Spec& spec = plan.spec;
+    const bool narrow = std::max(spec.head_dim, spec.head_dim_v) <= 64;
+    if (narrow && spec.causal == CausalMode::kNone && plan.v_path == VPath::kDirect &&
+        plan.target.arch == 90) {
+        return plan.tile_q == 128 && plan.tile_k == 128 && plan.warp_q == 16;
+    }
+    return plan.tile_q == 256 && plan.tile_k == 32;
 }
 
 constexpr std::array kTileQ = {128, 64, 32, 256};

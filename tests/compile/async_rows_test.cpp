@@ -32,6 +32,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) kernel(const __grid_constan
         mbarrier_arrive(barrier);
     }
     mbarrier_wait(barrier, 0);
+    mbarrier_spin(barrier, 0);
     fence_async_shared();
     warpgroup_fence();
     warpgroup_commit();

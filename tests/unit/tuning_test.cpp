@@ -195,7 +195,7 @@ TEST_CASE("records that do not apply are passed over") {
     CHECK(match == TuningMatch::kOtherShape);
     // Another request; a name and a target are none.
     Spec spec = small_spec();
-    spec.causal = CausalMode::kTopLeft;
+    spec.lse = !spec.lse;
     CHECK(chosen({record_for(2, kLong)}, match, kLong, kDevice, spec) == choices(0));
     spec = small_spec();
     spec.name = "mine";
