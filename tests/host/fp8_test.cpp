@@ -11,11 +11,19 @@ using namespace sagejit;
 using namespace sagejit::test;
 
 TEST_CASE("every kind of fp8 spec is right on ragged shapes") {
+#ifdef SAGEJIT_SANITIZE
+    // Sanitizers are slow: one layout, and one head a key head.
+    const std::vector<Layout> layouts = {Layout::kOdd};
+    constexpr Shape kShape = {1, 1, 1, 201, 389};
+#else
+    const std::vector<Layout> layouts = {Layout::kTokenMajor, Layout::kOdd};
+    constexpr Shape kShape = {1, 4, 2, 201, 389};
+#endif
     for (const Spec& spec : fp8_specs()) {
-        for (const Layout layout : {Layout::kTokenMajor, Layout::kOdd}) {
+        for (const Layout layout : layouts) {
             Case c;
             c.spec = spec;
-            c.shape = {1, 4, 2, 201, 389};
+            c.shape = kShape;
             c.layout = layout;
             c.host_seed = 7;
             CHECK(check_case(c, Device::host()) == "");
