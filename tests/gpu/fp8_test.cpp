@@ -12,7 +12,8 @@ using namespace sagejit::test;
 
 namespace {
 
-// Measured without promotion at 4096 keys: 0.0015.
+// What the tensor cores truncate from long sums, which the model does not: on one H200 rel-L1 was
+// 0.0012 to 0.0020 above it at 1777 keys. An allowance for more.
 constexpr double kShortSums = 6e-3;
 
 Device hopper_or_skip() {
