@@ -186,6 +186,8 @@ Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
         plan.tile_k / 2 + 4 * plan.tile_k / plan.product_keys + plan.output_columns / 2 + kOverhead;
 
     plan.quant_threads = kQuantThreads;
+    // ptxas would stop at 64 registers, and spill one, to fit four CTAs.
+    if (spec.pv_type == PvType::kFp8 && spec.head_dim_v <= 64) plan.quant_ctas_per_sm = 3;
     plan.quant_lanes = power_of_two_at_least(plan.head_dim_padded / 8);
     plan.quant_lanes_v = power_of_two_at_least(round_up(spec.head_dim_v, kValuePanel) / 8);
     const int groups = std::max(plan.tile_q, plan.tile_k) + 1;

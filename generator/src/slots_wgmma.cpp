@@ -48,6 +48,7 @@ Bindings wgmma_bindings(const Plan& plan) {
         {"k_tile_bytes", number(plan.k_tile_bytes)},
         {"k_meta_bytes", number(plan.k_meta_bytes)},
         {"quant_threads", number(plan.quant_threads)},
+        {"quant_ctas_per_sm", number(plan.quant_ctas_per_sm)},
         {"quant_lanes", number(plan.quant_lanes)},
     };
     return bindings;

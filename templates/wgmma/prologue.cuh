@@ -38,6 +38,7 @@ constexpr int k_meta_words = ${k_meta_words};
 constexpr int k_tile_bytes = ${k_tile_bytes};
 constexpr int k_meta_bytes = ${k_meta_bytes};
 constexpr int quant_threads = ${quant_threads};
+constexpr int quant_ctas_per_sm = ${quant_ctas_per_sm};  // 0: as the compiler likes
 constexpr int quant_lanes = ${quant_lanes};
 constexpr int quant_lanes_v = ${quant_lanes_v};
 constexpr int settle_parts = ${settle_parts};

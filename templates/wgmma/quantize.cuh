@@ -1,6 +1,6 @@
 // Quantization, in one launch: a CTA takes one tile of keys, and of V where attention does not read
 // it as it is. The next kernel may start at once; it waits for this one's end.
-extern "C" __global__ void __launch_bounds__(plan::quant_threads)
+extern "C" __global__ void __launch_bounds__(plan::quant_threads, plan::quant_ctas_per_sm)
     quantize(const __grid_constant__ Call call) {
     grid_dependency_launch();
     const u32 shared = shared_base();

@@ -94,8 +94,9 @@ struct Plan {
 
     // Quantizer and statistics kernels.
     int quant_threads = 0;
-    int quant_lanes = 0;    // lanes that share one row of Q or K, 8 channels each
-    int quant_lanes_v = 0;  // the same for V
+    int quant_ctas_per_sm = 0;  // asked of the compiler; 0: nothing
+    int quant_lanes = 0;        // lanes that share one row of Q or K, 8 channels each
+    int quant_lanes_v = 0;      // the same for V
     int quant_shared_bytes = 0;
     int statistics_shared_bytes = 0;
     bool has_statistics = false;  // K mean and V per-channel amax
