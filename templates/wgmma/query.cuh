@@ -164,7 +164,7 @@ __device__ __forceinline__ bool quantize_row_pairs(const Call& call, QuerySource
             load_row(rows[i][0], call, source, place.tile_row(i));
             load_row(rows[i][1], call, source, place.tile_row(i + kApart));
         }
-        u32 largest[kPairs];
+        u32 largest[kPairs + kPairs % 2] = {};
 #pragma unroll
         for (int i = 0; i < kPairs; ++i) {
             largest[i] = max_u16x2(lane_magnitude(rows[i][0]), lane_magnitude(rows[i][1]));
