@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <memory>
@@ -147,8 +148,13 @@ Kernel prepare_for_sizes(const Spec& spec, const Device& device, const Shape& sh
                               to_text(bucket_of(shape)), error.what()));
         kernel = known;
     }
-    keep(spec, device, bucket_on(device, shape), *kernel, "");
+    keep_for_sizes(spec, device, shape, *kernel);
     return *kernel;
+}
+
+void keep_for_sizes(const Spec& spec, const Device& device, const Shape& shape,
+                    const Kernel& kernel) {
+    keep(spec, device, bucket_on(device, shape), kernel, "");
 }
 
 bool forget_prepared(const Spec& spec, const Device& device) {
@@ -188,10 +194,21 @@ std::shared_future<Kernel> prepare_async(const Spec& spec, const Device& device,
     return future;
 }
 
-std::vector<std::pair<Spec, Device>> prepared_kernels() {
-    std::vector<std::pair<Spec, Device>> result;
-    for (const KernelTable::Key& key : kernels().list()) {
-        if (key.bucket == KernelTable::kAnySizes) result.emplace_back(key.spec, device_of(key));
+std::vector<PreparedSpec> prepared_kernels() {
+    const std::vector<KernelTable::Key> keys = kernels().list();
+    std::vector<PreparedSpec> result;
+    for (const KernelTable::Key& key : keys) {
+        if (key.bucket != KernelTable::kAnySizes) continue;
+        PreparedSpec& prepared = result.emplace_back(PreparedSpec{key.spec, device_of(key), {}});
+        if (prepared.device.is_host()) continue;  // all sizes have one kernel
+        for (const KernelTable::Key& other : keys) {
+            if (other.bucket == KernelTable::kAnySizes || other.ordinal != key.ordinal ||
+                !ask_for_the_same(other.spec, key.spec)) {
+                continue;
+            }
+            prepared.buckets.push_back(other.bucket);
+        }
+        std::sort(prepared.buckets.begin(), prepared.buckets.end());
     }
     return result;
 }

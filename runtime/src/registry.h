@@ -3,10 +3,10 @@
 
 #include <functional>
 #include <optional>
-#include <utility>
 #include <vector>
 
 #include "sagejit/registry.h"
+#include "tune/bucket.h"
 
 namespace sagejit {
 
@@ -25,12 +25,21 @@ std::optional<Kernel> find_for_sizes(const Spec& spec, const Device& device, con
 // bucket until it is forgotten.
 Kernel prepare_for_sizes(const Spec& spec, const Device& device, const Shape& shape);
 
+// Has find_for_sizes find this kernel.
+void keep_for_sizes(const Spec& spec, const Device& device, const Shape& shape,
+                    const Kernel& kernel);
+
 // Whether prepare with default options would come to this kernel's plan, for these sizes, by
 // planning: false where a linked bundle has kernels for the spec, which may be of other plans.
 bool is_choice_for(const Kernel& kernel, const Spec& spec, const Device& device,
                    const Shape& shape);
 
-// Everything that is prepared now, whatever the sizes.
-std::vector<std::pair<Spec, Device>> prepared_kernels();
+// What is prepared now for one spec on one device.
+struct PreparedSpec {
+    Spec spec;
+    Device device;
+    std::vector<ShapeBucket> buckets;  // sizes that have kernels of their own, sorted
+};
+std::vector<PreparedSpec> prepared_kernels();
 
 }  // namespace sagejit

@@ -1,6 +1,7 @@
 // Sizes that are tuned together.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <string>
 
@@ -13,7 +14,7 @@ namespace sagejit {
 struct ShapeBucket {
     int64_t rows = 1, len_q = 1, len_k = 1;
 
-    bool operator==(const ShapeBucket&) const = default;
+    auto operator<=>(const ShapeBucket&) const = default;
 };
 
 // Sizes of 0 count as 1.

@@ -1,5 +1,5 @@
 // Kernels by spec: prepared once, found by launches, forgotten.
-#include "sagejit/registry.h"
+#include "registry.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,11 +11,13 @@
 #include "sagejit/stream.h"
 #include "stub.h"
 #include "stubs.h"
+#include "tuned.h"
 #include "unit/error_of.h"
 
 using namespace sagejit;
 using namespace sagejit::test;
 using Catch::Matchers::Contains;
+using namespace std::string_literals;
 
 namespace {
 
@@ -150,6 +152,86 @@ TEST_CASE("a manifest prepares in the next process what this one had", "[driver]
         [] { warmup(R"({"schema_version": 1, "kernels": [{"config": {"head_dim": 7}}]})"); });
     CHECK(bad.code() == ErrorCode::kInvalidConfig);
     CHECK_THAT(bad.what(), Contains("kernels/0"));
+}
+
+TEST_CASE("a manifest with shapes prepares the plans that are tuned for them", "[driver]") {
+    const stub::Controls* stub = stub_controls();
+    REQUIRE(stub != nullptr);
+    const Device gpu = Device::cuda(0);
+    forget_prepared();
+    const Shape small{1, 4, 2, 100, 150}, large{2, 8, 8, 3000, 3000}, other{1, 1, 1, 9, 9};
+    const std::vector<Plan> plans = candidates(small_spec(), gpu.target_for(small_spec()));
+    REQUIRE(plans.size() > 2);
+    const TemporaryDirectory directory;
+    const TuningStore store(directory.path());
+    store.append(record_for(small_spec(), gpu, small, 1));
+    store.append(record_for(small_spec(), gpu, large, 2));
+    PrepareOptions options;
+    options.cache_directory = directory.path();
+    const auto check_all = [&] {
+        const auto choices_for = [&](const Shape& shape) {
+            const std::optional<Kernel> kernel = find_for_sizes(small_spec(), gpu, shape);
+            return kernel ? plan_choices(kernel->plan()) : "none";
+        };
+        CHECK(choices_for(small) == plan_choices(plans[1]));
+        CHECK(choices_for(large) == plan_choices(plans[2]));
+        CHECK(choices_for({1, 15, 1, 4000, 4000}) == plan_choices(plans[2]));  // of its bucket
+        CHECK(choices_for(other) == "none");
+    };
+    const std::string manifest = R"({"schema_version": 1, "kernels": [
+        {"config": )" + to_json(small_spec(), -1) +
+                                 R"(, "device": "cuda:0", "shapes": [
+            {"batch": 1, "heads_q": 4, "heads_kv": 2, "len_q": 100, "len_k": 150},
+            {"batch": 2, "heads_q": 8, "heads_kv": 8, "len_q": 3000, "len_k": 3000}]},
+        {"config": {"head_dim": 64, "causal": "top_left"}, "device": "cuda:1"}]})";
+    for (const int threads : {1, 4}) {
+        CAPTURE(threads);
+        forget_prepared();
+        const auto results = warmup(manifest, options, threads);
+        REQUIRE(results.size() == 3);
+        for (const WarmupResult& result : results) CHECK(result.problem == "");
+        CHECK(results[0].report.tuning == TuningMatch::kExact);
+        REQUIRE(results[1].shape);
+        CHECK(results[1].shape->len_q == 3000);
+        CHECK_FALSE(results[2].shape);
+        check_all();
+        // What a launch by spec takes does not depend on which thread was the last.
+        REQUIRE(find_prepared(small_spec(), gpu));
+        CHECK(plan_choices(find_prepared(small_spec(), gpu)->plan()) == plan_choices(plans[1]));
+    }
+
+    // The next process has the same by the manifest of this one.
+    const std::string written = prepared_manifest();
+    CHECK(forget_prepared() == 2);
+    const size_t libraries = stub->loaded_libraries();
+    for (const WarmupResult& result : warmup(written, options)) CHECK(result.problem == "");
+    CHECK(stub->loaded_libraries() > libraries);
+    check_all();
+    CHECK(prepared_manifest() == written);
+    CHECK(forget_prepared() == 2);
+
+    const std::string good = R"({"batch": 1, "heads_q": 4, "heads_kv": 2, "len_q": 5, "len_k": 6})";
+    const auto with_shapes = [](const std::string& shapes) {
+        return R"({"schema_version": 1, "kernels": [{"config": {"head_dim": 64}, "shapes": )" +
+               shapes + "}]}";
+    };
+    for (const WarmupResult& result : warmup(with_shapes("[" + good + "]"), options)) {
+        CHECK(result.problem == "");
+    }
+    CHECK(warmup(with_shapes("[]"), options).size() == 1);
+    for (const std::string& bad :
+         {"7"s, "{}"s, "[7]"s, "[{}]"s, "[[1, 4, 2, 5, 6]]"s,
+          R"([{"batch": 0, "heads_q": 4, "heads_kv": 2, "len_q": 5, "len_k": 6}])"s,
+          R"([{"batch": 1, "heads_q": 4, "heads_kv": 3, "len_q": 5, "len_k": 6}])"s,
+          R"([{"batch": 1, "heads_q": 4, "heads_kv": 2, "len_q": 1.5, "len_k": 6}])"s,
+          R"([{"batch": 1, "heads_q": 4, "heads_kv": 2, "len_q": 5, "len_k": 99999999999999}])"s,
+          R"([{"batch": 1, "heads_q": 4, "heads_kv": 2, "len_q": 5, "rows": 6}])"s,
+          "[" + good.substr(0, good.size() - 1) + R"(, "more": 1}])"}) {
+        INFO(bad);
+        const Error error = error_of([&] { warmup(with_shapes(bad), options); });
+        CHECK(error.code() == ErrorCode::kInvalidInput);
+        CHECK_THAT(error.where(), Contains("manifest/kernels/0/shapes"));
+    }
 }
 
 TEST_CASE("a child forked from a process that uses a GPU gets an error", "[driver][gpu]") {

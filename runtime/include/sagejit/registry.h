@@ -41,20 +41,24 @@ size_t forget_prepared();
 std::shared_future<Kernel> prepare_async(const Spec& spec, const Device& device,
                                          const PrepareOptions& options = {});
 
-// What became of one line of a manifest.
+// What became of one line of a manifest, or of one of the shapes it names.
 struct WarmupResult {
-    std::string config;      // its name, or its place in the manifest: "kernels/2"
-    std::string device;      // "cuda:0"
+    std::string config;  // its name, or its place in the manifest: "kernels/2"
+    std::string device;  // "cuda:0"
+    std::optional<Shape> shape{};
     std::string problem;     // empty where the kernel is prepared
     PrepareReport report{};  // of a prepared kernel
 };
 
 // Prepares everything a manifest lists, up to `threads` at a time (0: as many as there are
-// processors), and returns what became of each. A manifest is JSON:
-//   {"schema_version": 1, "kernels": [{"config": {...}, "device": "cuda:0"}, ...]}
-// where config is one as configs/*.json holds, and device may be left out for Device::best().
-// Throws Error(kInvalidInput) for a text that is no manifest and Error(kInvalidConfig) for a config
-// that breaks a rule, before anything is prepared. Other failures are told in the results.
+// processors), and returns what became of each, in the manifest's order. A manifest is JSON:
+//   {"schema_version": 1, "kernels": [{"config": {...}, "device": "cuda:0", "shapes": [
+//       {"batch": 4, "heads_q": 32, "heads_kv": 8, "len_q": 4096, "len_k": 4096}, ...]}, ...]}
+// where config is one as configs/*.json holds. device may be left out for Device::best(). shapes
+// too; with it, the plan that is the best known for each of them (sagejit tune) is prepared, one
+// result each: sagejit::attention finds these by the sizes of its calls, and launch takes the first
+// shape's. Throws Error(kInvalidInput) for a text that is no manifest and Error(kInvalidConfig) for
+// a config that breaks a rule, before anything is prepared. Other failures are told in the results.
 std::vector<WarmupResult> warmup(std::string_view manifest, const PrepareOptions& options = {},
                                  int threads = 0);
 
