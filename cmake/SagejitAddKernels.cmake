@@ -4,6 +4,7 @@
 #     CONFIGS config.json...           relative to the current source directory
 #     [TARGETS sm_80 sm_90...]         default: the target each config names
 #     [TUNED]                          also the tiles that tuning records recommend
+#     [ALLOW_SLOW_CODE]                also code that spills; such a kernel fails the build otherwise
 #     [EMBED]                          make the bundle part of the target's binary
 #     [OUTPUT name.sjb]                default: <target>.sjb
 #     [INSTALL_DESTINATION directory]  without EMBED: also install the bundle there
@@ -21,7 +22,7 @@ include_guard(GLOBAL)
 set(SAGEJIT_LINKED_BUNDLE_TEMPLATE ${CMAKE_CURRENT_LIST_DIR}/SagejitLinkedBundle.c.in)
 
 function(sagejit_add_kernels target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "EMBED;TUNED" "OUTPUT;INSTALL_DESTINATION;JOBS"
+  cmake_parse_arguments(PARSE_ARGV 1 arg "EMBED;TUNED;ALLOW_SLOW_CODE" "OUTPUT;INSTALL_DESTINATION;JOBS"
                         "CONFIGS;TARGETS")
   set(where "sagejit_add_kernels(${target})")
   if(arg_UNPARSED_ARGUMENTS)
@@ -68,7 +69,7 @@ function(sagejit_add_kernels target)
   set_property(TARGET ${target} APPEND PROPERTY SAGEJIT_BUNDLES ${bundle})
 
   _sagejit_build_bundle(${target} ${bundle} "${arg_CONFIGS}" "${arg_TARGETS}" "${arg_JOBS}"
-                        "${arg_TUNED}")
+                        "${arg_TUNED}" "${arg_ALLOW_SLOW_CODE}")
   if(arg_EMBED)
     _sagejit_embed_bundle(${target} ${type} ${bundle})
     return()
@@ -84,7 +85,7 @@ function(sagejit_add_kernels target)
 endfunction()
 
 # The rule that makes the file. The dependency file adds what only the tool knows, such as NVRTC.
-function(_sagejit_build_bundle target bundle configs targets jobs tuned)
+function(_sagejit_build_bundle target bundle configs targets jobs tuned allow_slow_code)
   set(files)
   foreach(config IN LISTS configs)
     get_filename_component(file ${config} ABSOLUTE)
@@ -103,6 +104,9 @@ function(_sagejit_build_bundle target bundle configs targets jobs tuned)
   endif()
   if(tuned)
     list(APPEND options --tuned)
+  endif()
+  if(allow_slow_code)
+    list(APPEND options --allow-slow-code)
   endif()
   get_filename_component(directory ${bundle} DIRECTORY)
   file(MAKE_DIRECTORY ${directory})

@@ -154,12 +154,12 @@ class Builder {
     void judge_code(Job& job, BuildAnswer& answer) const {
         const std::string problem = slow_code_problem(answer.cubin.entries, answer.cubin.warnings);
         if (problem.empty()) return;
-        if (job.is_extra) {
+        if (job.is_extra && !options_.allow_slow_code) {
             job.left_out = fmt::format("a tuned plan of {} for {} is left out: {}",
                                        job.request->name, job.request->target, problem);
-        } else if (chooses_tiles(job.request->spec) && !options_.allow_slow_code) {
+        } else if (!options_.allow_slow_code) {
             try {
-                throw_slow_code(job.plan, problem);
+                throw_slow_code(job.plan, problem, chooses_tiles(job.request->spec));
             } catch (const Error& error) {
                 answer.error = Error(error.code(), error.message(),
                                      job.request->where + ": " + error.where(), error.fix());
@@ -172,6 +172,9 @@ class Builder {
         BundleKernel kernel = describe_kernel(job.request->name, job.request->spec, job.plan,
                                               job.source, answer.cubin.entries, answer.options);
         kernel.tuned = job.tuned;
+        constexpr size_t kMostText = 1000;  // a manifest has no room for a compiler's novel
+        kernel.slow_code =
+            slow_code_problem(answer.cubin.entries, answer.cubin.warnings).substr(0, kMostText);
         return {std::move(kernel), answer.from_cache, answer.compile_ms, answer.cubin.warnings};
     }
 

@@ -29,9 +29,8 @@ struct BuildOptions {
     // Also the plans that tuning records recommend for a config and target, each marked with the
     // GPUs and sizes they are the fastest for.
     bool tuned = false;
-    // Also code in which ptxas spilled registers or serialised wgmma, where a config's tiles lead
-    // to it. Plans of tuning records with such code are left out in any case, and default plans
-    // kept.
+    // Also code in which ptxas spilled registers or serialised wgmma; the manifest says so. Without
+    // it such a request fails, and a tuning record's plan is left out.
     bool allow_slow_code = false;
     std::filesystem::path cache_directory;  // empty: the default one
 };

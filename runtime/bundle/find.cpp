@@ -89,6 +89,7 @@ FoundKernel take(const Bundle& bundle, const Suitable& suitable, const Spec& spe
     found.checksum = bundle.checksum();
     found.number = kernel.cubin;
     found.tuning = suitable.fit.match;
+    found.slow_code = kernel.slow_code;
     // What the request said and the manifest leaves out.
     found.plan.spec.name = spec.name;
     found.plan.spec.target = spec.target;

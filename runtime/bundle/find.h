@@ -21,6 +21,7 @@ struct FoundKernel {
     std::string checksum;  // likewise
     size_t number = 0;     // of its cubin
     TuningMatch tuning = TuningMatch::kNone;
+    std::string slow_code;  // slow_code.h
 };
 
 // One bundle without the kernel.

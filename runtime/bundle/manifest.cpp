@@ -216,6 +216,10 @@ BundleKernel parse_kernel(Members members, const std::vector<StoredCubin>& cubin
                 parse_tuning(Members(tuned[i], members.path("tuned", i), origin)));
         }
     }
+    if (members.has("slow_code")) {
+        kernel.slow_code = members.text("slow_code");
+        if (kernel.slow_code.empty()) members.refuse("has an empty slow_code");
+    }
     members.end();
     return kernel;
 }
@@ -286,6 +290,7 @@ std::string print_manifest(const Manifest& manifest) {
                 printed["tuned"].push_back(tuning_json(tuning));
             }
         }
+        if (!kernel.slow_code.empty()) printed["slow_code"] = kernel.slow_code;
         kernels.push_back(std::move(printed));
     }
     const Json json = {{"schema", kSchema},

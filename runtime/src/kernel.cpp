@@ -141,10 +141,15 @@ std::string code_of(const Source& source, const Device& device, const PrepareOpt
             .string());
 }
 
-Kernel load_found(FoundKernel found, const Device& device) {
+Kernel load_found(FoundKernel found, const Device& device, const PrepareOptions& options) {
     PrepareReport report;
     report.bundle = found.origin;
     report.tuning = found.tuning;
+    report.slow_code = found.slow_code;
+    if (!report.slow_code.empty() && !options.allow_slow_code) {
+        warn_once(fmt::format("a kernel for {} of the bundle {} is slow: {}",
+                              found.plan.target.name, found.origin, report.slow_code));
+    }
     const std::string code = fmt::format("{} bundle {} {} {}", device.text(), found.checksum,
                                          found.number, plan_json(found.plan, -1));
     auto executor = loaded_once(code, [&] {
@@ -202,7 +207,7 @@ Kernel prepare(const Spec& spec, const Device& device, const PrepareOptions& opt
         if (!device.is_host()) {
             if (spec.target) check_runs(find_target(*spec.target), device);
             search = search_bundles(spec, nullptr, device, inner);
-            if (search.found) return load_found(*std::move(search.found), device);
+            if (search.found) return load_found(*std::move(search.found), device, inner);
         }
         const Target& target = choose_target(spec, device);
         const ChosenPlan chosen =
@@ -230,7 +235,7 @@ Kernel prepare(const Plan& plan, const Device& device, const PrepareOptions& opt
     if (!device.is_host()) {
         check_runs(plan.target, device);
         search = search_bundles(plan.spec, &plan, device, options);
-        if (search.found) return load_found(*std::move(search.found), device);
+        if (search.found) return load_found(*std::move(search.found), device, options);
     }
     return make_kernel({plan, TuningMatch::kNone, {}}, nullptr, device, options, search);
 }

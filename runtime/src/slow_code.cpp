@@ -37,13 +37,15 @@ bool chooses_tiles(const Spec& spec) {
     return spec.tile_q || spec.tile_k || spec.warp_q || spec.stages;
 }
 
-void throw_slow_code(const Plan& plan, const std::string& problem) {
+void throw_slow_code(const Plan& plan, const std::string& problem, bool by_caller) {
+    const std::string take_it = "allow_slow_code (--allow-slow-code) takes it as it is";
     throw Error(ErrorCode::kUnsupportedTarget,
                 fmt::format("{}, on {} with tile_q {}, tile_k {}, warp_q {}, {} stages", problem,
                             plan.target.name, plan.tile_q, plan.tile_k, plan.warp_q, plan.stages),
                 "tile",
-                "leave the tiles out or take smaller ones; allow_slow_code (--allow-slow-code) "
-                "takes it as it is");
+                (by_caller ? "leave the tiles out or take smaller ones; "
+                           : "choose smaller tiles, or use another NVRTC; ") +
+                    take_it);
 }
 
 }  // namespace sagejit

@@ -17,7 +17,9 @@ std::string slow_code_problem(std::span<const CubinEntry> entries, std::string_v
 // Whether the spec chooses any tile itself.
 bool chooses_tiles(const Spec& spec);
 
-// Throws Error(kUnsupportedTarget) for a plan with that problem.
-[[noreturn]] void throw_slow_code(const Plan& plan, const std::string& problem);
+// Throws Error(kUnsupportedTarget) for a plan with that problem. by_caller: whose tiles the caller
+// chose.
+[[noreturn]] void throw_slow_code(const Plan& plan, const std::string& problem,
+                                  bool by_caller = true);
 
 }  // namespace sagejit

@@ -175,16 +175,26 @@ class Build(TestCase):
                 self.assertEqual((value["plan"], value["tuning"]), (plan, match))
 
     def test_code_that_spills(self):
-        """An error where the config chose the tiles, a warning where it did not."""
-        env = {**self.env, "SAGEJIT_STUB_NVRTC_SPILL": "constexpr int tile_k = 64;"}
-        chosen = self.write_config("chosen", tile={"tile_k": 64})
+        """An error, whoever chose the tiles, unless it is asked for; then the bundle says so."""
+        standard = self.succeed_json("plan", "--config", self.config(), "--target", "sm_80")
+        tile_k = standard["plan"]["attention"]["tile_k"]
+        env = {**self.env, "SAGEJIT_STUB_NVRTC_SPILL": f"constexpr int tile_k = {tile_k};"}
+        chosen = self.write_config("chosen", head_dim=64, tile={"tile_k": tile_k})
         base = ("build", "--target", "sm_80", "-o", self.output, "--config", chosen)
-        message = self.fail_with(BAD_INPUT, *base, env=env)
-        self.assertIn("spilled registers in attention", message)
-        self.succeed(*base, "--allow-slow-code", env=env)
+        for arguments in (base, self.one):
+            message = self.fail_with(BAD_INPUT, *arguments, env=env)
+            self.assertIn("spilled registers in attention", message)
+            self.assertFalse(self.output.exists())
+        (built,) = self.succeed_json(*base, "--allow-slow-code", env=env)["kernels"]
         (kernel,) = self.succeed_json("bundle", "ls", self.output)["kernels"]
         self.assertEqual(max(entry["spill_load_bytes"] for entry in kernel["entries"]), 12)
-        self.succeed(*self.one, env=env)  # tile_k 64 by default
+        self.assertIn("spilled registers in attention", kernel["slow_code"])
+        self.assertEqual(built["slow_code"], kernel["slow_code"])
+        text = self.succeed("bundle", "ls", self.output).stdout
+        self.assertRegex(text, r"chosen for sm_80 \(\w{8}\) is slow: ptxas spilled")
+        self.succeed(*base, "--no-cache", env=self.env)  # another compiler, another verdict
+        (kernel,) = self.succeed_json("bundle", "ls", self.output)["kernels"]
+        self.assertEqual(kernel["slow_code"], "")
 
     def test_equal_kernels_are_made_once(self):
         first = self.write_config("first", name="first")

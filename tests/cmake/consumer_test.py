@@ -124,6 +124,19 @@ class Consumer(unittest.TestCase):
         self.assertIn("head_dim", text)
         self.assertFalse(list(self.build.rglob("consumer.sjb")))
 
+    def test_slow_code_fails_the_build_unless_it_is_allowed(self):
+        listing = self.source / "CMakeLists.txt"
+        rule = "sagejit_add_kernels(consumer CONFIGS other.json TARGETS sm_86 OUTPUT {})\n"
+        listing.write_text(listing.read_text() + rule.format("no.sjb") + rule.format("yes.sjb ALLOW_SLOW_CODE"))
+        self.configure()
+        environment = {**self.environment, "SAGEJIT_STUB_NVRTC_SPILL": "constexpr int tile_k"}
+        command = (CMAKE, "--build", self.build, "--target")
+        text = self.run_command(*command, "consumer_no_sjb_beside", expect=1, env=environment)
+        self.assertIn("spilled registers", text)
+        self.assertFalse((self.build / "no.sjb").exists())
+        self.run_command(*command, "consumer_yes_sjb_beside", env=environment)
+        self.assertTrue((self.build / "yes.sjb").exists())
+
     def test_wrong_arguments(self):
         listing = self.source / "CMakeLists.txt"
         good = listing.read_text()

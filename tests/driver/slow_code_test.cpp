@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <string>
 
+#include "bundle/build.h"
+#include "bundles.h"
 #include "problem.h"
 #include "sagejit/registry.h"
 #include "stub.h"
@@ -97,4 +99,63 @@ TEST_CASE("a tuning record of a plan that spills gives way to the default plan",
     }
     options.allow_slow_code = true;
     CHECK(prepare(small_spec(), gpu, options).report().tuning == TuningMatch::kExact);
+}
+
+TEST_CASE("a bundle gets code that spills only on demand, and then says so", "[driver]") {
+    REQUIRE(stub_controls() != nullptr);
+    forget_prepared();
+    const Device gpu = Device::cuda(0);
+    const Plan plan = make_plan(small_spec(), find_target("sm_90"));
+    Spec explicit_tiles = small_spec();
+    explicit_tiles.name = "explicit";
+    explicit_tiles.tile_k = plan.tile_k;
+    const std::vector<BuildRequest> requests = {
+        {"standard", "standard.json", small_spec(), "sm_90"},
+        {"explicit", "explicit.json", explicit_tiles, "sm_90"}};
+    BuildOptions options;
+    options.use_cache = false;
+    const auto build_all = [&] { return build_bundle(requests, options, [](const auto&) {}); };
+    const BuildResult good = build_all();
+    REQUIRE(good.steps.size() == 2);
+    CHECK(good.steps[0].kernel.slow_code == "");
+
+    std::string expected;
+    std::optional<ScopedVariable> bad;
+    SECTION("spills") {
+        bad.emplace("SAGEJIT_STUB_NVRTC_SPILL", line_of(plan));
+        expected = "ptxas spilled registers in attention: 24 bytes";
+    }
+    SECTION("serialised") {
+        bad.emplace("SAGEJIT_STUB_NVRTC_SERIAL", line_of(plan));
+        expected = "(C7510) Potential Performance Loss";
+    }
+    const BuildResult refused = build_all();
+    CHECK(refused.bundle.empty());
+    REQUIRE(refused.failures.size() == 2);
+    for (const BuildFailure& failure : refused.failures) {
+        CHECK(failure.error.code() == ErrorCode::kUnsupportedTarget);
+        CHECK_THAT(failure.error.message(), Contains(expected));
+        CHECK_THAT(failure.error.where(), Contains(failure.name + ".json"));
+        CHECK_THAT(failure.error.fix(), Contains("--allow-slow-code"));
+    }
+
+    options.allow_slow_code = true;
+    const BuildResult taken = build_all();
+    CHECK(taken.failures.empty());
+    const Bundle bundle = open_bytes(taken.bundle);
+    REQUIRE(bundle.kernels().size() == 2);
+    for (const BundleKernel& kernel : bundle.kernels()) {
+        CHECK_THAT(kernel.slow_code, Contains(expected));
+    }
+    bad.reset();
+    CollectedWarnings warnings;
+    const Kernel kernel = prepare(explicit_tiles, gpu, bundle_only({bundle}));
+    CHECK_THAT(kernel.report().slow_code, Contains(expected));
+    REQUIRE(warnings.texts.size() == 1);
+    CHECK_THAT(warnings.texts[0], Contains("the bundle test is slow") && Contains(expected));
+    // Silent for whoever has asked for it.
+    PrepareOptions allowing = bundle_only({bundle});
+    allowing.allow_slow_code = true;
+    CHECK_THAT(prepare(small_spec(), gpu, allowing).report().slow_code, Contains(expected));
+    CHECK(warnings.texts.size() == 1);
 }

@@ -57,6 +57,15 @@ TEST_CASE("A bundle gives back what was put into it") {
     CHECK(bundle.kernels()[1] == expected);
 }
 
+TEST_CASE("A bundle remembers why a kernel is slow") {
+    BundleKernel kernel = fake_kernel("first", "sm_80");
+    kernel.slow_code = "ptxas spilled registers in attention: 12 bytes stored and loaded";
+    const Bundle bundle =
+        open_in_memory(encode_bundle("0.1.0", "13.0.88", {{kernel, fake_cubin_bytes(80)}}));
+    CHECK(bundle.kernels().front().slow_code == kernel.slow_code);
+    CHECK(open_in_memory(fake_bundle()).kernels().front().slow_code == "");
+}
+
 TEST_CASE("Cubins of a bundle are those stored, equal ones once") {
     const std::vector<uint8_t> bytes = fake_bundle();
     const Bundle bundle = open_in_memory(bytes);
@@ -197,6 +206,8 @@ TEST_CASE("Manifests that are not exactly as documented are refused, whatever th
         {"/kernels/0/entries/0/registers", "2147483648"},
         {"/kernels/0/entries/0/registers", "1.5"},
         {"/kernels/0/entries/0/more", "0"},
+        {"/kernels/0/slow_code", "1"},
+        {"/kernels/0/slow_code", "\"\""},
         {"/kernels/1/tuned", "{}"},
         {"/kernels/1/tuned/0", "7"},
         {"/kernels/1/tuned/0/device", "1"},

@@ -64,6 +64,7 @@ void report_json(const Options& options, const BuildResult& result) {
                            {"compile_ms", step.compile_ms},
                            {"cubin_bytes", step.kernel.cubin_bytes},
                            {"warnings", step.warnings},
+                           {"slow_code", step.kernel.slow_code},
                            {"entries", entries_json(step.kernel)},
                            {"tuned", tuned_json(step.kernel)}});
     }

@@ -28,6 +28,7 @@ Json kernel_json(const BundleKernel& kernel) {
             {"spec", Json::parse(kernel.asked)},
             {"plan", Json::parse(kernel.plan)},
             {"options", kernel.options},
+            {"slow_code", kernel.slow_code},
             {"entries", entries_json(kernel)},
             {"tuned", tuned_json(kernel)}};
 }
@@ -57,7 +58,9 @@ void list(const Bundle& bundle, const Options& options) {
     print(printable(fmt::format("{}: {} by sagejit {}, compiled by NVRTC {}\n{}", options.file,
                                 kernel_count(bundle.kernels().size()), bundle.generator(),
                                 bundle.nvrtc(), table.text())));
-    for (const BundleKernel& kernel : bundle.kernels()) print(printable(tuned_text(kernel)));
+    for (const BundleKernel& kernel : bundle.kernels()) {
+        print(printable(tuned_text(kernel) + slow_text(kernel)));
+    }
     if (!usable) {
         note(fmt::format("this sagejit is {}, and uses none of them", generator_id()));
     }

@@ -46,4 +46,10 @@ std::string tuned_text(const BundleKernel& kernel) {
     return text;
 }
 
+std::string slow_text(const BundleKernel& kernel) {
+    if (kernel.slow_code.empty()) return {};
+    return fmt::format("{} for {} ({}) is slow: {}\n", kernel.name, kernel.target,
+                       kernel.source_hash.substr(0, 8), kernel.slow_code);
+}
+
 }  // namespace sagejit::cli

@@ -19,5 +19,7 @@ Json entries_json(const BundleKernel& kernel);
 Json tuned_json(const BundleKernel& kernel);
 // A line for each of them; empty where there is none.
 std::string tuned_text(const BundleKernel& kernel);
+// A line that says why the kernel is slow; empty where nothing of the kind is known.
+std::string slow_text(const BundleKernel& kernel);
 
 }  // namespace sagejit::cli

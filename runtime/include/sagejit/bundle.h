@@ -40,6 +40,7 @@ struct BundleKernel {
     std::vector<std::string> options;  // NVRTC's
     std::vector<CubinEntry> entries;
     std::vector<BundleTuning> tuned;  // where it is the fastest; empty: nobody has measured
+    std::string slow_code;            // spills or serialised wgmma, in words; empty: none
     size_t cubin = 0;                 // its number in the bundle; kernels may share one
     uint64_t cubin_bytes = 0;
 

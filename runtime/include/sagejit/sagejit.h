@@ -118,8 +118,8 @@ struct PrepareOptions {
     // Code in which ptxas spilled registers or serialised wgmma is right and slow. A plan of the
     // caller's choice, by tiles in the spec or as a Plan, is refused then with
     // Error(kUnsupportedTarget), unless this is set. A record's gives way to the default plan, and
-    // the default plan is taken with a warning. Kernels of bundles were looked at when they were
-    // built.
+    // the default plan is taken with a warning, as is a kernel of a bundle, which was built so on
+    // purpose.
     bool allow_slow_code = false;
     // Host device only: seed of the randomised schedule, 0 for the plain order.
     uint64_t host_seed = 0;
