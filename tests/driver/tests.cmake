@@ -1,7 +1,16 @@
 # Loading and launching against the stub driver, and the same tests against the real one (label
 # gpu) where that makes sense.
 file(GLOB driver_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.cpp)
-add_executable(driver_tests ${driver_sources})
+# Shipped tuning records of its own in place of configs/tuned, so that what is shipped for real GPUs
+# changes nothing here.
+set(driver_records ${CMAKE_CURRENT_BINARY_DIR}/driver_records.cpp)
+file(GLOB driver_record_files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/data/tuned/*.jsonl)
+add_custom_command(
+  OUTPUT ${driver_records}
+  COMMAND ${CMAKE_COMMAND} -DRECORDS=${PROJECT_SOURCE_DIR}/tests/data/tuned
+          -DOUTPUT=${driver_records} -P ${PROJECT_SOURCE_DIR}/runtime/tune/embed.cmake
+  DEPENDS ${driver_record_files} ${PROJECT_SOURCE_DIR}/runtime/tune/embed.cmake)
+add_executable(driver_tests ${driver_sources} ${driver_records})
 target_include_directories(driver_tests PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}
                            ${PROJECT_SOURCE_DIR}/runtime/src ${PROJECT_SOURCE_DIR}/runtime)
 target_include_directories(driver_tests SYSTEM PRIVATE ${SAGEJIT_CUDA_INCLUDE})
