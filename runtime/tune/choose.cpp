@@ -96,12 +96,14 @@ std::vector<TunedPlan> tuned_plans(const Spec& spec, const Target& target,
     return result;
 }
 
-std::vector<TuningRecord> all_records(const std::filesystem::path& cache_directory) {
+std::vector<TuningRecord> known_records(const TuningStore& store) {
     std::vector<TuningRecord> records = shipped_records();
-    for (TuningRecord& record : TuningStore(cache_directory).records()) {
-        records.push_back(std::move(record));
-    }
+    for (TuningRecord& record : store.records()) records.push_back(std::move(record));
     return records;
+}
+
+std::vector<TuningRecord> all_records(const std::filesystem::path& cache_directory) {
+    return known_records(TuningStore(cache_directory));
 }
 
 ChosenPlan choose_plan(const Spec& spec, const Target& target, const Device& device,

@@ -11,6 +11,8 @@
 
 namespace sagejit {
 
+class TuningStore;
+
 // A device's name, multiprocessors and compute capability; for the host device the processor's
 // name, 0 and "host".
 TunedDevice describe_device(const Device& device);
@@ -39,7 +41,9 @@ struct TunedPlan {
 std::vector<TunedPlan> tuned_plans(const Spec& spec, const Target& target,
                                    std::span<const TuningRecord> records);
 
-// Shipped records, then those of the cache directory (empty: the default one).
+// Shipped records, then those of the store.
+std::vector<TuningRecord> known_records(const TuningStore& store);
+// The same of the store in a cache directory (empty: the default one).
 std::vector<TuningRecord> all_records(const std::filesystem::path& cache_directory);
 
 // The same from shipped records and those of the cache directory (empty: the default one), which

@@ -10,18 +10,23 @@ constexpr size_t kFinalists = 3;
 
 double half_spread(const SampleSummary& ms) { return (ms.q3 - ms.q1) / 2; }
 
-// Fast candidates first, but the default before all.
-std::vector<size_t> order_of(std::span<const double> predicted) {
+// Fast candidates first, but the default before all, and then the early ones.
+std::vector<size_t> order_of(std::span<const double> predicted, const SearchOptions& options) {
     std::vector<size_t> order(predicted.size());
     std::iota(order.begin(), order.end(), size_t{0});
     if (order.empty()) return order;
-    std::stable_sort(order.begin() + 1, order.end(),
-                     [&](size_t a, size_t b) { return predicted[a] < predicted[b]; });
+    const auto is_late = [&options](size_t i) {
+        return std::find(options.early.begin(), options.early.end(), i) == options.early.end();
+    };
+    std::stable_sort(order.begin() + 1, order.end(), [&](size_t a, size_t b) {
+        if (is_late(a) != is_late(b)) return is_late(b);
+        return predicted[a] < predicted[b];
+    });
     return order;
 }
 
 std::vector<size_t> pruned_order(std::span<const double> predicted, const SearchOptions& options) {
-    std::vector<size_t> order = order_of(predicted);
+    std::vector<size_t> order = order_of(predicted, options);
     if (options.exhaustive || order.empty()) return order;
     const double limit =
         options.prune_ratio * *std::min_element(predicted.begin(), predicted.end());
@@ -36,8 +41,8 @@ std::vector<size_t> pruned_order(std::span<const double> predicted, const Search
 
 class Race {
   public:
-    Race(std::span<const double> predicted, const Measure& measure,
-         const std::function<bool()>& stop, const SearchOptions& options)
+    Race(std::span<const double> predicted, const Measure& measure, const Stop& stop,
+         const SearchOptions& options)
         : predicted_(predicted), measure_(measure), stop_(stop), options_(options) {
         result_.entries.resize(predicted.size());
         for (size_t i = 0; i < predicted.size(); ++i) {
@@ -67,14 +72,17 @@ class Race {
     // False when told to stop.
     bool measure_all(const std::vector<size_t>& active, double ms) {
         for (const size_t i : active) {
-            if (stop_()) {
+            if (stop_(i, ms)) {
                 result_.complete = false;
-                return false;
+                continue;
             }
-            entry(i).ms = measure_(i, ms);
-            entry(i).measured_ms = ms;
+            const std::optional<Measurement> measured = measure_(i, ms);
+            entry(i).ms.reset();
+            if (!measured) continue;
+            entry(i).ms = measured->ms;
+            entry(i).measured_ms = measured->measured_ms;
         }
-        return true;
+        return result_.complete;
     }
 
     // Those no slower than the median candidate, or than the best within both spreads; and the
@@ -122,7 +130,7 @@ class Race {
 
     std::span<const double> predicted_;
     const Measure& measure_;
-    const std::function<bool()>& stop_;
+    const Stop& stop_;
     const SearchOptions& options_;
     SearchResult result_;
 };
@@ -133,8 +141,8 @@ std::vector<size_t> starters(std::span<const double> predicted, const SearchOpti
     return pruned_order(predicted, options);
 }
 
-SearchResult search(std::span<const double> predicted, const Measure& measure,
-                    const std::function<bool()>& stop, const SearchOptions& options) {
+SearchResult search(std::span<const double> predicted, const Measure& measure, const Stop& stop,
+                    const SearchOptions& options) {
     return Race(predicted, measure, stop, options).run();
 }
 

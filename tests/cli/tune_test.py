@@ -6,10 +6,12 @@ import json
 import os
 import pathlib
 import shutil
+import signal
+import subprocess
 import time
 import unittest
 
-from command_line import BAD_INPUT, FAILED, NO_DEVICE, USAGE, TestCase, main, sagejit
+from command_line import BAD_INPUT, FAILED, NO_DEVICE, SAGEJIT, USAGE, TestCase, main, sagejit
 
 HOST = ("--device", "host")
 SHAPE = ("--shape", "1,2,1,256,256,32")
@@ -83,8 +85,9 @@ class Estimate(Tuned):
 
     def test_table(self):
         result = self.succeed("tune", "--config", self.config_file, *SHAPE, *HOST, env=self.environment)
-        header, row = result.stdout.splitlines()
-        self.assertTrue(header.startswith("config"))
+        title, header, row = result.stdout.splitlines()
+        self.assertEqual(title, "own")
+        self.assertTrue(header.startswith("shape"))
         self.assertIn("~", row)
         self.assertIn("ranked by the analytic model", result.stderr)
         text = self.succeed("tune", "--config", self.config_file, *SHAPE, *HOST, "--explain",
@@ -184,6 +187,79 @@ class OnStubDriver(Tuned):
         # Unless asked to.
         self.tune("--again")
         self.assertEqual(len(self.lines("measurements.jsonl")), 2 * len(rows))
+
+    def start_slowly(self):
+        """A tuning whose candidates arrive one after the other."""
+        config = self.write_config("few", tile={"tile_q": 64, "tile_k": 64, "warp_q": 16})
+        environment = {**os.environ, **self.environment, "SAGEJIT_NVRTC": os.environ["SAGEJIT_STUB_NVRTC"],
+                       "SAGEJIT_STUB_NVRTC_MS": "400"}
+        command = [SAGEJIT, "tune", "--config", str(config), *SHAPE, "--device", "cuda:0", "--jobs", "1"]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def test_a_tuning_that_is_killed_loses_nothing(self):
+        self.environment["SAGEJIT_NVRTC"] = os.environ["SAGEJIT_STUB_NVRTC"]
+        for number in (signal.SIGKILL, signal.SIGINT):
+            with self.subTest(number.name):
+                shutil.rmtree(self.cache, ignore_errors=True)
+                process = self.start_slowly()
+                deadline = time.monotonic() + 60
+                while len(self.lines("measurements.jsonl")) < 2:
+                    self.assertIsNone(process.poll())
+                    self.assertLess(time.monotonic(), deadline)
+                    time.sleep(0.01)
+                process.send_signal(number)
+                self.assertEqual(process.wait(timeout=60), -number)
+                finished = self.lines("measurements.jsonl")
+                candidates = self.tune()["candidates"]
+                self.assertLess(len(finished), len(candidates))
+                rows = self.lines("measurements.jsonl")
+                self.assertEqual(rows[: len(finished)], finished)
+                self.assertEqual(len(rows), len(candidates))  # none was measured twice
+                self.assertEqual(sum(row["resumed"] for row in candidates), len(finished))
+
+    def test_when_the_budget_is_over_what_is_known_still_decides(self):
+        """Every shape gets a record of the best that is known of it, whatever the others took."""
+        self.environment["SAGEJIT_NVRTC"] = os.environ["SAGEJIT_STUB_NVRTC"]
+        config = self.write_config("few", tile={"tile_q": 64, "tile_k": 64, "warp_q": 16})
+        known = "1,2,1,512,512,32"
+        arguments = ("tune", "--config", config, *SHAPE, "--shape", known, "--device", "cuda:0")
+        sagejit(*arguments, env=self.environment)
+        log = self.cache / "tune" / "measurements.jsonl"
+        rows = [row for row in self.lines("measurements.jsonl") if row["key"]["shape"][3] == 512]
+        self.assertGreater(len(rows), 2)
+        for place, row in enumerate(rows):  # as a GPU would have left them, the second one the fastest
+            ms = 3.0 - 2 * (place == 1)
+            span = {"median_ms": ms, "q1_ms": ms, "q3_ms": ms, "min_ms": ms, "max_ms": ms, "samples": 9}
+            row |= {"status": "measured", "error": "", "ms_asked": 160, "whole_call": span,
+                    "attention": span, "rel_l1": 0.01, "rel_l1_limit": 0.02}
+        log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        shutil.rmtree(self.cache / "v1")
+        self.environment["SAGEJIT_STUB_NVRTC_MS"] = "1500"
+        result = sagejit(*arguments, "--budget", "1s", "--jobs", "1", "--json", env=self.environment)
+        self.assertEqual(result.returncode, FAILED, result.stderr)  # kernels do nothing here
+        value = self.parse(result.stdout)
+        first, second = value["results"]
+        self.assertGreaterEqual(value["seconds"], 1.5)
+        self.assertFalse(first["complete"])
+        statuses = [candidate["status"] for candidate in first["candidates"]]
+        self.assertEqual((statuses[0], set(statuses[1:])), ("wrong", {"not_reached"}))
+        self.assertIsNone(first["record"])
+        self.assertTrue(second["complete"])
+        self.assertTrue(all(candidate["resumed"] for candidate in second["candidates"]))
+        self.assertEqual({candidate["measured_for_ms"] for candidate in second["candidates"]}, {160})
+        fastest = [c["plan"] for c in second["candidates"] if c["whole_call"]["median_ms"] == 1]
+        self.assertEqual([second["winner"]], fastest)
+        (record,) = self.lines("records.jsonl")
+        self.assertEqual(record, second["record"])
+        self.assertEqual(record["plan"], rows[1]["key"]["plan"])
+        self.assertIn("the budget ended the search early", result.stderr)
+
+        # A sweep goes on from there: nothing is measured again.
+        sweep = sagejit_json("tune", "--config", config, "--shape", known, "--device", "cuda:0",
+                             "--exhaustive", env=self.environment)
+        self.assertTrue(sweep["exhaustive"])
+        self.assertEqual(sweep["results"][0]["winner"], second["winner"])
+        self.assertEqual(len(self.lines("measurements.jsonl")), len(rows) + 1)
 
     def test_records_choose_plans(self):
         """What a tuning on this GPU would have written decides what bench and explain take."""

@@ -20,9 +20,10 @@ struct Made {
     RandomStream random{1, 0};
     std::map<size_t, std::vector<double>> asked;  // measuring time, by candidate
     double spent = 0;
+    std::map<size_t, double> known;  // from before, measured that long
 
     Measure measure() {
-        return [this](size_t i, double ms) -> std::optional<SampleSummary> {
+        return [this](size_t i, double ms) -> std::optional<Measurement> {
             asked[i].push_back(ms);
             spent += ms;
             if (truth[i] < 0) return std::nullopt;
@@ -30,12 +31,12 @@ struct Made {
             for (int n = 0; n < std::max(3, static_cast<int>(ms / truth[i])); ++n) {
                 samples.push_back(truth[i] * (1 + noise * random.normal()));
             }
-            return summarize(samples);
+            return Measurement{summarize(samples), std::max(ms, known[i])};
         };
     }
 };
 
-bool never() { return false; }
+bool never(size_t, double) { return false; }
 
 SearchResult run(Made& made, const std::vector<double>& predicted, SearchOptions options = {}) {
     return search(predicted, made.measure(), never, options);
@@ -108,12 +109,52 @@ TEST_CASE("a search that is stopped names the best so far") {
     Made made;
     for (int i = 0; i < 32; ++i) made.truth.push_back(2 - 0.05 * i);
     int left = 40;  // into the second round
-    const SearchResult result =
-        search(std::vector<double>(32, 1.0), made.measure(), [&left] { return left-- == 0; }, {});
+    const SearchResult result = search(std::vector<double>(32, 1.0), made.measure(),
+                                       [&left](size_t, double) { return left-- <= 0; }, {});
     CHECK_FALSE(result.complete);
     REQUIRE(result.winner);
     CHECK(*result.winner == 31);
-    const SearchResult nothing =
-        search(std::vector<double>(2, 1.0), made.measure(), [] { return true; }, {});
+    const SearchResult nothing = search(std::vector<double>(2, 1.0), made.measure(),
+                                        [](size_t, double) { return true; }, {});
     CHECK_FALSE(nothing.winner);
+}
+
+TEST_CASE("after a stop the rest of the round is asked for, and no other round begins") {
+    Made made;
+    for (int i = 0; i < 32; ++i) made.truth.push_back(2 - 0.05 * i);
+    // As if the last two were known from before, and the time were over.
+    const auto only_known = [](size_t candidate, double) {
+        return candidate != 0 && candidate < 30;
+    };
+    const SearchResult result =
+        search(std::vector<double>(32, 1.0), made.measure(), only_known, {});
+    CHECK_FALSE(result.complete);
+    CHECK(*result.winner == 31);
+    CHECK(made.asked.size() == 3);
+    for (const auto& [candidate, times] : made.asked) CHECK(times.size() == 1);
+}
+
+TEST_CASE("the plan in use is measured early, however slow the model thinks it") {
+    SearchOptions options;
+    options.early = {39};
+    std::vector<double> predicted;
+    for (int i = 0; i < 40; ++i) predicted.push_back(1 + i);
+    const std::vector<size_t> order = starters(predicted, options);
+    CHECK(order.size() == 16);
+    CHECK(order[0] == 0);
+    CHECK(order[1] == 39);
+    CHECK(order[2] == 1);
+}
+
+TEST_CASE("a short measurement does not beat what is known from a long one") {
+    Made made;
+    made.truth = {1, 0.9, 1.1, 0.8, 1.2, 1.3};
+    made.known = {{0, 160}, {1, 160}};
+    int left = 6;  // the first round
+    const SearchResult result = search(std::vector<double>(6, 1.0), made.measure(),
+                                       [&left](size_t, double) { return left-- <= 0; }, {});
+    CHECK_FALSE(result.complete);
+    CHECK(*result.winner == 1);
+    CHECK(result.entries[3].measured_ms == 5);
+    CHECK(result.entries[1].measured_ms == 160);
 }

@@ -120,4 +120,18 @@ std::string Table::markdown() const {
     return result;
 }
 
+void TitledTables::add(const std::string& title, std::vector<std::string> cells) {
+    if (tables_.empty() || tables_.back().first != title) tables_.emplace_back(title, header_);
+    tables_.back().second.add(std::move(cells));
+}
+
+std::string TitledTables::terminal_text(bool colour) const {
+    std::string text;
+    for (const auto& [title, table] : tables_) {
+        if (!text.empty()) text += "\n";
+        text += cut(printable(title), kTerminalColumns) + "\n" + table.terminal_text(colour);
+    }
+    return text;
+}
+
 }  // namespace sagejit::cli

@@ -32,4 +32,18 @@ class Table {
     std::vector<Tone> tones_;
 };
 
+// Tables of one header, each under a title that its rows have in common.
+class TitledTables {
+  public:
+    explicit TitledTables(std::vector<std::string> header) : header_(std::move(header)) {}
+    // A title other than the last one's begins a table.
+    void add(const std::string& title, std::vector<std::string> cells);
+    // Each as Table::terminal_text gives it.
+    std::string terminal_text(bool colour) const;
+
+  private:
+    std::vector<std::string> header_;
+    std::vector<std::pair<std::string, Table>> tables_;
+};
+
 }  // namespace sagejit::cli

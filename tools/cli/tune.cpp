@@ -13,6 +13,7 @@
 #include "driver.h"
 #include "measurement_html.h"
 #include "output_path.h"
+#include "stopwatch.h"
 #include "table.h"
 #include "tune_explain.h"
 #include "tune_pair.h"
@@ -132,15 +133,14 @@ class ProgressLine {
     size_t width_ = 0;
 };
 
-Table make_table(const std::vector<PairOutcome>& outcomes) {
-    Table table(
-        {"config", "shape", "winner", "ms", "default ms", "gain", "tried", "rank", "limit"});
+TitledTables make_tables(const std::vector<PairOutcome>& outcomes) {
+    TitledTables tables({"shape", "winner", "ms", "default ms", "gain", "tried", "rank", "limit"});
     for (const PairOutcome& outcome : outcomes) {
-        std::vector<std::string> cells = {outcome.config->name, outcome.sizes->text};
+        std::vector<std::string> cells = {outcome.sizes->text};
         if (!outcome.record) {
             cells.push_back("none");
-            cells.resize(9, "-");
-            table.add(std::move(cells));
+            cells.resize(8, "-");
+            tables.add(outcome.config->name, std::move(cells));
             continue;
         }
         const TuningRecord& record = *outcome.record;
@@ -155,9 +155,9 @@ Table make_table(const std::vector<PairOutcome>& outcomes) {
         cells.push_back(fmt::format("{}/{}", outcome.results.size(), outcome.plans.size()));
         cells.push_back(fmt::to_string(outcome.predicted_rank()));
         cells.push_back(std::string(to_string(outcome.predictions[winner].limit)));
-        table.add(std::move(cells));
+        tables.add(outcome.config->name, std::move(cells));
     }
-    return table;
+    return tables;
 }
 
 int run_explain(const std::vector<Config>& configs, const std::vector<Sizes>& shapes,
@@ -246,7 +246,9 @@ int run_tune(const Options& options) {
     if (device.is_host()) {
         note("no GPU: candidates are ranked by the analytic model; prepare does not use estimates");
     }
+    Stopwatch stopwatch;
     const std::vector<PairOutcome> outcomes = tune_all(configs, shapes, device, options);
+    const double seconds = stopwatch.lap() / 1e3;
     bool all = true;
     Json results = Json::array();
     for (const PairOutcome& outcome : outcomes) {
@@ -264,6 +266,8 @@ int run_tune(const Options& options) {
     }
     const Json data = {{"device", device.text()},
                        {"device_name", device.name()},
+                       {"seconds", seconds},
+                       {"exhaustive", options.exhaustive},
                        {"records", TuningStore({}).path(TuningStore::kRecords).string()},
                        {"results", std::move(results)}};
     if (!options.html.empty()) {
@@ -273,7 +277,7 @@ int run_tune(const Options& options) {
     if (options.json) {
         print_json(data);
     } else {
-        print(printable(make_table(outcomes).text()));
+        print(make_tables(outcomes).terminal_text(stdout_shows_colour()));
     }
     return all ? kOk : kVerificationFailure;
 }

@@ -58,10 +58,9 @@ Explanation explain(const TuneConfig& config, const Sizes& sizes, const TuningSt
     Explanation explanation;
     explanation.config = &config.config;
     explanation.sizes = &sizes;
-    std::vector<TuningRecord> records = shipped_records();
-    for (TuningRecord& record : store.records()) records.push_back(std::move(record));
     const Spec& spec = config.config.spec;
-    explanation.chosen = choose_plan(spec, config.target, config.described, sizes.shape, records);
+    explanation.chosen =
+        choose_plan(spec, config.target, config.described, sizes.shape, known_records(store));
     explanation.standard = make_plan(spec, config.target);
     explanation.predicted = predict(explanation.chosen.plan, sizes.shape, config.rates);
     explanation.standard_predicted = predict(explanation.standard, sizes.shape, config.rates);

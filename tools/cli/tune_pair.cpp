@@ -60,6 +60,19 @@ TuningRecord make_record(const TuneConfig& config, const PairOutcome& outcome, s
     return record;
 }
 
+// The candidate that prepare takes so far, where that is by a record.
+std::vector<size_t> plans_in_use(const TuneConfig& config, const PairOutcome& outcome,
+                                 const TuningStore& store) {
+    const ChosenPlan chosen = choose_plan(config.config.spec, config.target, config.described,
+                                          outcome.sizes->shape, known_records(store));
+    if (chosen.match == TuningMatch::kNone) return {};
+    const std::string choices = plan_choices(chosen.plan);
+    for (size_t i = 0; i < outcome.plans.size(); ++i) {
+        if (plan_choices(outcome.plans[i]) == choices) return {i};
+    }
+    return {};
+}
+
 void estimate(PairOutcome& outcome, TuneSession& session, const std::vector<double>& predicted) {
     std::vector<size_t> order(predicted.size());
     for (size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -79,25 +92,33 @@ void estimate(PairOutcome& outcome, TuneSession& session, const std::vector<doub
 void measure(PairOutcome& outcome, TuneSession& session, const std::vector<double>& predicted,
              const SearchOptions& options, std::chrono::steady_clock::time_point deadline,
              const TuneProgress& progress) {
+    const Shape& shape = outcome.sizes->shape;
     const std::vector<size_t> order = starters(predicted, options);
     session.compile_ahead(order);
     std::set<size_t> tried;
     std::string best = "-";
     double best_ms = 0;
-    const Measure measure_one = [&](size_t candidate, double ms) -> std::optional<SampleSummary> {
+    const Measure measure_one = [&](size_t candidate, double ms) -> std::optional<Measurement> {
         tried.insert(candidate);
         progress(tried.size(), order.size(), best);
-        const CandidateResult& result = session.measure(candidate, outcome.sizes->shape, ms);
+        const CandidateResult& result = session.measure(candidate, shape, ms);
         outcome.results[candidate] = result;
         if (result.status != "measured") return std::nullopt;
         if (best_ms == 0 || result.whole_call->median < best_ms) {
             best_ms = result.whole_call->median;
             best = fmt::format("{} {:.4g} ms", plan_summary(outcome.plans[candidate]), best_ms);
         }
-        return result.whole_call;
+        return Measurement{*result.whole_call, result.ms_asked};
     };
-    const std::function<bool()> stop = [deadline] {
-        return std::chrono::steady_clock::now() >= deadline;
+    // What is known costs nothing; and without one measurement each of the default and of the plan
+    // in use there would be nothing to record.
+    const Stop stop = [&](size_t candidate, double ms) {
+        if (std::chrono::steady_clock::now() < deadline) return false;
+        if (session.knows(candidate, shape, ms)) return false;
+        const bool is_early =
+            candidate == 0 ||
+            std::find(options.early.begin(), options.early.end(), candidate) != options.early.end();
+        return !is_early || tried.count(candidate) > 0;
     };
     outcome.search = search(predicted, measure_one, stop, options);
 }
@@ -139,6 +160,7 @@ Json candidate_json(const PairOutcome& outcome, size_t candidate) {
     const auto optional = [](const auto& value) { return value ? Json(*value) : Json(nullptr); };
     fields.update({{"status", result.status},
                    {"error", result.error},
+                   {"measured_for_ms", result.ms_asked},
                    {"whole_call", time_json(result.whole_call)},
                    {"attention", time_json(result.attention)},
                    {"rel_l1", optional(result.rel_l1)},
@@ -190,7 +212,9 @@ PairOutcome tune_pair(const TuneConfig& config, const Sizes& sizes, TuneSession&
     if (outcome.estimate) {
         estimate(outcome, session, predicted);
     } else {
-        measure(outcome, session, predicted, options, deadline, progress);
+        SearchOptions with_known = options;
+        with_known.early = plans_in_use(config, outcome, store);
+        measure(outcome, session, predicted, with_known, deadline, progress);
     }
     if (outcome.search.winner) {
         outcome.record = make_record(config, outcome, *outcome.search.winner);

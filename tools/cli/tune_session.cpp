@@ -227,13 +227,16 @@ CandidateResult TuneSession::check(size_t candidate) {
     return checked_[candidate] = result;
 }
 
+bool TuneSession::knows(size_t candidate, const Shape& shape, double ms) {
+    const Results& results = load(shape);
+    const auto known = results.find(candidate);
+    return known != results.end() &&
+           (known->second.status != "measured" || known->second.ms_asked >= ms);
+}
+
 const CandidateResult& TuneSession::measure(size_t candidate, const Shape& shape, double ms) {
     Results& results = load(shape);
-    const auto known = results.find(candidate);
-    if (known != results.end() &&
-        (known->second.status != "measured" || known->second.ms_asked >= ms)) {
-        return known->second;
-    }
+    if (knows(candidate, shape, ms)) return results.at(candidate);
     CandidateResult result = check(candidate);
     result.ms_asked = ms;
     if (result.status == "checked") {

@@ -52,6 +52,8 @@ class TuneSession {
 
     // Has these compiled, in this order, while others are measured.
     void compile_ahead(const std::vector<size_t>& order);
+    // Whether measure would take the log's word, or this session's.
+    bool knows(size_t candidate, const Shape& shape, double ms);
     // Compiles, checks and measures a candidate, or takes the log's word for it. Appends what it
     // measured to the log before it returns.
     const CandidateResult& measure(size_t candidate, const Shape& shape, double ms);
