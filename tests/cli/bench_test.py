@@ -4,7 +4,7 @@
 import json
 import math
 
-from command_line import BAD_INPUT, USAGE, TestCase, main
+from command_line import BAD_INPUT, OK, ROOT, USAGE, TestCase, main, sagejit
 
 HOST = ("--device", "host")
 QUICK = (*HOST, "--iterations", "2")
@@ -104,9 +104,10 @@ class Bench(TestCase):
 
     def test_table(self):
         result = self.succeed("bench", "--config", self.config_file, "--shape", "1,1,1,64,64,32", *QUICK)
-        header, row = result.stdout.splitlines()
-        self.assertIn("whole call ms", header)
-        self.assertTrue(row.startswith("own"))
+        title, header, row = result.stdout.splitlines()
+        self.assertEqual(title, "own")
+        self.assertIn("call ms", header)
+        self.assertRegex(row, r"^q\d+ k\d+")
         self.assertIn("1,1,1,64,64,32", row)
 
     def test_min_time(self):
@@ -159,6 +160,65 @@ class Refused(TestCase):
                        env=no_driver)
         self.fail_with(BAD_INPUT, *base, "--config", config, "--device", "gpu",
                        error="invalid_argument")
+
+class FromRows(TestCase):
+    """Rows that were measured before: nothing is measured."""
+
+    def test_the_same_table_and_data(self):
+        file = self.path("rows.jsonl")
+        result = sagejit("bench", "--config", self.write_config(), "--shape", "1,1,1,64,64,32", "--shape",
+                         "1,2,1,70,90,32", *QUICK, "--jsonl", file)
+        self.assertEqual(result.returncode, OK, result.stderr)
+        with open(file, "a", encoding="utf-8") as rows:
+            rows.write('{"kind": "peer", "peer": "torch"}\n\n')
+        nowhere = {"SAGEJIT_LIBCUDA": "/nonexistent"}
+        self.assertEqual(self.succeed("bench", "--from", file, env=nowhere).stdout, result.stdout)
+        value = self.succeed_json("bench", "--from", file, file, "--html", self.path("page.html"))
+        kept = [json.loads(line) for line in file.read_text().splitlines() if "bench" in line]
+        self.assertEqual(value["rows"], kept * 2)
+        self.assertIn("Measured on the host device", self.path("page.html").read_text())
+
+    def test_kept_rows_of_the_repository(self):
+        for file in sorted((ROOT / "docs" / "benchmarks" / "rows").glob("*.jsonl")):
+            with self.subTest(file.name):
+                rows = [json.loads(line) for line in file.read_text().splitlines()]
+                expected = [row for row in rows if row.get("kind", "bench") == "bench"]
+                if any("kind" not in row for row in rows):  # of scripts, before there was bench
+                    self.fail_with(BAD_INPUT, "bench", "--from", file, error="invalid_input")
+                    continue
+                self.assertEqual(self.succeed_json("bench", "--from", file)["rows"], expected)
+
+    def test_the_table_fits_a_terminal(self):
+        rows = ROOT / "docs" / "benchmarks" / "rows"
+        text = self.succeed("bench", "--from", rows / "h200-2026-11-25-fp8.jsonl",
+                            rows / "h200-2026-11-25-wgmma.jsonl").stdout
+        self.assertLessEqual(max(map(len, text.splitlines())), 100)
+        self.assertNotIn("~", text)  # nothing had to be cut
+        self.assertIn("2,32,32,16384,16384,128", text)
+
+    def test_refused(self):
+        good = self.path("good.jsonl")
+        self.succeed("bench", "--config", self.write_config(), "--shape", "1,1,1,64,64,32", *QUICK,
+                     "--jsonl", good)
+        row = json.loads(good.read_text())
+        base = ("bench", "--from", good)
+        self.fail_with(USAGE, *base, "--config", self.write_config(), error="usage")
+        self.fail_with(USAGE, *base, "--shape", "1,1,1,64,64,32", error="usage")
+        self.fail_with(USAGE, *base, "--jsonl", self.path("more"), error="usage")
+        self.fail_with(USAGE, "bench", "--config", self.write_config(), error="usage", contains="--shape")
+        self.fail_with(USAGE, "bench", "--shape", "1,1,1,64,64,32", error="usage", contains="--config")
+        self.fail_with(BAD_INPUT, "bench", "--from", self.path("none"), error="io")
+        self.fail_with(BAD_INPUT, *base, "--html", good)
+        bad = self.path("bad.jsonl")
+        for changed in ({"config": 1}, {"shape": []}, {"shape": {**row["shape"], "len_q": "1"}},
+                        {"attention": None}, {"whole_call": {}}, {"error": {}}, {"error": "text"}):
+            bad.write_text(good.read_text() + json.dumps({**row, **changed}) + "\n")
+            with self.subTest(changed):
+                self.fail_with(BAD_INPUT, "bench", "--from", bad, error="invalid_input", contains="bad.jsonl:2")
+        for text in ("{", "7", "[]", "{}"):
+            bad.write_text(text + "\n")
+            with self.subTest(text):
+                self.fail_with(BAD_INPUT, "bench", "--from", bad, error="invalid_input", contains="bad.jsonl:1")
 
 
 if __name__ == "__main__":

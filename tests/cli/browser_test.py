@@ -18,6 +18,11 @@ from command_line import ROOT, TestCase, main
 OVERFLOW = """(() => {
   const found = [];
   if (document.documentElement.scrollWidth > window.innerWidth) found.push("the page");
+  for (const table of document.querySelectorAll("table")) {
+    if (table.scrollWidth > table.parentElement.clientWidth + 1) {
+      found.push("a table: " + table.textContent.slice(0, 80));
+    }
+  }
   for (const svg of document.querySelectorAll("svg")) {
     const box = svg.getBoundingClientRect();
     for (const text of svg.querySelectorAll("text")) {
@@ -172,6 +177,18 @@ class Reports(TestCase):
             *("--shape", "1,1,1,64,64,64", "1,2,1,64,128,64", "--html", page),
         )
         data = self.check_page(page, ["thread-d64", "the host device"], figures=1)
+        self.assertEqual(data["rows"], value["rows"])
+
+    def test_bench_of_an_h200(self):
+        """Kept rows of a real GPU: many, with speeds that differ by little."""
+        rows = ROOT / "docs" / "benchmarks" / "rows"
+        page = self.path("bench-h200.html")
+        value = self.succeed_json(
+            *("bench", "--from", rows / "h200-2026-11-25-fp8.jsonl", rows / "h200-2026-11-25-wgmma.jsonl"),
+            *("--html", page),
+        )
+        self.assertEqual(len(value["rows"]), 18)
+        data = self.check_page(page, ["NVIDIA H200", "thread-d128-fp8", "of peak"], figures=1)
         self.assertEqual(data["rows"], value["rows"])
 
     def test_tune(self):

@@ -9,6 +9,7 @@
 
 #include "attention_call.h"
 #include "bench_row.h"
+#include "bench_rows.h"
 #include "config_file.h"
 #include "json_lines.h"
 #include "measurement_html.h"
@@ -24,7 +25,7 @@ namespace sagejit::cli {
 namespace {
 
 struct Options {
-    std::vector<std::string> configs, shapes;
+    std::vector<std::string> configs, shapes, from;
     std::string target, device, jsonl, html;
     uint64_t rotate = 0, iterations = 0, seed = 0;
     std::optional<double> min_time;
@@ -46,8 +47,8 @@ struct Prepared {
 
 struct Report {
     Json rows = Json::array();
-    Table table{{"config", "plan", "shape", "attention ms", "q1-q3", "TFLOPS", "peak",
-                 "whole call ms", "TFLOPS", "sets"}};
+    TitledTables tables{
+        {"plan", "shape", "attn ms", "spread", "TFLOPS", "peak", "call ms", "TFLOPS", "sets"}};
     bool finite = true;
 };
 
@@ -171,29 +172,41 @@ class Plans {
     std::map<std::string, Prepared> prepared_;  // by choices; nodes stay where they are
 };
 
-void add_to_table(Table& table, const BenchSubject& subject, const Json& row) {
-    std::vector<std::string> cells = {subject.config.name, plan_summary(subject.plan),
-                                      subject.sizes.text};
+// B,Hq,Hkv,Lq,Lk,D[,Dv]
+std::string shape_text(const Json& shape) {
+    const auto size = [&shape](const char* key) { return shape.at(key).get<int64_t>(); };
+    std::string text =
+        fmt::format("{},{},{},{},{},{}", size("batch"), size("heads_q"), size("heads_kv"),
+                    size("len_q"), size("len_k"), size("head_dim"));
+    if (size("head_dim_v") != size("head_dim")) text += fmt::format(",{}", size("head_dim_v"));
+    return text;
+}
+
+void add_to_tables(TitledTables& tables, const Json& row) {
+    constexpr double kPercent = 100;
+    std::vector<std::string> cells = {row["plan"], shape_text(row["shape"])};
     if (row.contains("error")) {
         cells.push_back("failed: " + row["error"]["code"].get<std::string>());
-        cells.resize(10, "-");
+        cells.resize(9, "-");
     } else {
         const Json& attention = row["attention"];
         const Json& whole = row["whole_call"];
         const Json& share = attention["share_of_peak"];
-        const auto number = [](const Json& value, const char* format) {
-            return fmt::format(fmt::runtime(format), value.get<double>());
+        const auto number = [](const Json& column, const char* key) {
+            return fmt::format("{:.4g}", column[key].get<double>());
         };
-        cells.push_back(number(attention["median_ms"], "{:.4g}"));
-        cells.push_back(number(attention["q1_ms"], "{:.4g}") + "-" +
-                        number(attention["q3_ms"], "{:.4g}"));
-        cells.push_back(number(attention["tflops"], "{:.4g}"));
-        cells.push_back(share.is_null() ? "-" : fmt::format("{:.0f} %", share.get<double>() * 100));
-        cells.push_back(number(whole["median_ms"], "{:.4g}"));
-        cells.push_back(number(whole["tflops"], "{:.4g}"));
-        cells.push_back(fmt::to_string(subject.rotate));
+        const double distance = attention["q3_ms"].get<double>() - attention["q1_ms"].get<double>();
+        cells.push_back(number(attention, "median_ms"));
+        cells.push_back(fmt::format(
+            "{:.1f} %", kPercent * distance / 2 / attention["median_ms"].get<double>()));
+        cells.push_back(number(attention, "tflops"));
+        cells.push_back(share.is_null() ? "-"
+                                        : fmt::format("{:.0f} %", kPercent * share.get<double>()));
+        cells.push_back(number(whole, "median_ms"));
+        cells.push_back(number(whole, "tflops"));
+        cells.push_back(row.contains("rotate") ? row["rotate"].dump() : "-");
     }
-    table.add(std::move(cells));
+    tables.add(row["config"], std::move(cells));
 }
 
 // One shape with every plan of a config, on the same operands.
@@ -233,13 +246,42 @@ void bench_shape(const Config& config, const std::vector<const Prepared*>& plans
             }
         }
         file.append(row);
-        add_to_table(report.table, subject, row);
+        add_to_tables(report.tables, row);
         report.rows.push_back(std::move(row));
     }
 }
 
+int finish(const Options& options, Report report) {
+    if (!options.html.empty()) {
+        write_text_file(options.html, bench_html(report.rows, {{"rows", report.rows}}));
+        note(fmt::format("wrote {}", options.html));
+    }
+    if (options.json) {
+        print_json({{"rows", std::move(report.rows)}});
+    } else {
+        print(report.tables.terminal_text(stdout_shows_colour()));
+    }
+    return report.finite ? kOk : kVerificationFailure;
+}
+
+// Measures nothing.
+int show_rows(const Options& options) {
+    if (!options.configs.empty() || !options.shapes.empty() || !options.jsonl.empty()) {
+        throw UsageError("--from excludes --config, --shape and --jsonl",
+                         "measure, or show what was measured");
+    }
+    if (!options.html.empty()) check_output(options.html, options.from);
+    Report report;
+    report.rows = read_bench_rows(options.from);
+    for (const Json& row : report.rows) add_to_tables(report.tables, row);
+    return finish(options, std::move(report));
+}
+
 int run_bench(const Options& options) {
     check_options(options);
+    if (!options.from.empty()) return show_rows(options);
+    if (options.configs.empty()) throw UsageError("--config is required", "or give --from");
+    if (options.shapes.empty()) throw UsageError("--shape is required", "or give --from");
     // Everything is read and checked before anything takes long.
     const std::vector<Config> configs = read_configs(options.configs, options.target);
     std::vector<Sizes> all_sizes;
@@ -265,16 +307,7 @@ int run_bench(const Options& options) {
             bench_shape(config, wanted, sizes, device, options, monitor, file, report);
         }
     }
-    if (!options.html.empty()) {
-        write_text_file(options.html, bench_html(report.rows, {{"rows", report.rows}}));
-        note(fmt::format("wrote {}", options.html));
-    }
-    if (options.json) {
-        print_json({{"rows", std::move(report.rows)}});
-    } else {
-        print(printable(report.table.text()));
-    }
-    return report.finite ? kOk : kVerificationFailure;
+    return finish(options, std::move(report));
 }
 
 }  // namespace
@@ -282,11 +315,12 @@ int run_bench(const Options& options) {
 void add_bench(CommandLine& line) {
     auto options = std::make_shared<Options>();
     Verb verb(line, "bench", "Measure how fast kernels are");
-    verb.configs(options->configs);
+    verb.configs(options->configs, Presence::kOptional);
     verb.texts("-s,--shape", options->shapes, kShapePlaceholder,
                "Batch, query heads, KV heads, query tokens, key tokens, head_dim [, of V];\n"
-               "several may be given: each config runs on each of them",
-               Presence::kRequired);
+               "several may be given: each config runs on each of them");
+    verb.texts("--from", options->from, "FILE",
+               "Measure nothing: show rows that --jsonl wrote; several may be given");
     verb.device(options->device);
     verb.target(options->target, run_target_fallback());
     verb.flag("--candidates", options->candidates, "Measure every legal plan of each config");
@@ -305,8 +339,9 @@ void add_bench(CommandLine& line) {
     verb.allow_slow_code(options->allow_slow_code);
     verb.json(options->json);
     verb.footer(
-        "attention: the last kernel alone, operands quantized before. whole call: all kernels,\n"
-        "from fp16 or bf16 tensors. Medians; docs/benchmarks/README.md has the method.\n\n"
+        "attn: the attention kernel alone, operands quantized before, and half its quartile\n"
+        "distance as spread. call: all kernels, from fp16 or bf16 tensors. Medians;\n"
+        "docs/benchmarks/README.md has the method.\n\n"
         "Examples:\n"
         "  sagejit bench --config configs/thread-d128.json --shape 4,32,32,4096,4096,128 \\\n"
         "      --device cuda:0\n"

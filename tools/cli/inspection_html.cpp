@@ -136,7 +136,7 @@ void add_memory_map(Page& page, const Inspection& inspection) {
 }
 
 // The first rows of a region: which 16-byte chunk stands where.
-void add_swizzle(Page& page, const SharedRegion& region) {
+void add_swizzle(Page& page, const SharedRegion& region, const char* reader) {
     constexpr int kRows = 8, kMostChunks = 16, kChunkBytes = 16, kBankGroups = 8;
     const int chunks = std::min(region.row_bytes / kChunkBytes, kMostChunks);
     if (region.rows < kRows || chunks < 2) return;
@@ -161,9 +161,9 @@ void add_swizzle(Page& page, const SharedRegion& region) {
     }
     page.figure(draw(grid),
                 fmt::format("Region {}, first {} rows: which chunk of a row stands at which place. "
-                            "The framed chunks, which one ldmatrix reads together, lie in "
+                            "The framed chunks, which one {} reads together, lie in "
                             "different banks.",
-                            region.name, kRows));
+                            region.name, kRows, reader));
 }
 
 void add_lanes(Page& page, const Plan& plan) {
@@ -204,7 +204,10 @@ void add_inspection(Page& page, const Inspection& inspection) {
     if (inspection.prediction) add_limits(page, inspection);
     if (!inspection.plan) return;
     add_memory_map(page, inspection);
-    for (const SharedRegion& region : inspection.plan->stage_regions) add_swizzle(page, region);
+    const bool is_wgmma = inspection.plan->target.family == Family::kWgmma;
+    for (const SharedRegion& region : inspection.plan->stage_regions) {
+        add_swizzle(page, region, is_wgmma ? "wgmma" : "ldmatrix");
+    }
     add_lanes(page, *inspection.plan);
 }
 

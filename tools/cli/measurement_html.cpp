@@ -32,8 +32,13 @@ std::string text(double value, const char* format = "{:.4g}") {
 
 std::string shape_name(const Json& shape) {
     const auto size = [&](const char* key) { return shape.at(key).get<int64_t>(); };
-    return fmt::format("{}×{}/{}×{}/{}×{}", size("batch"), size("heads_q"), size("heads_kv"),
-                       size("len_q"), size("len_k"), size("head_dim"));
+    // Where queries and keys have the same, once is enough.
+    const auto both = [&](const char* q, const char* k) {
+        return size(q) == size(k) ? fmt::to_string(size(q))
+                                  : fmt::format("{}/{}", size(q), size(k));
+    };
+    return fmt::format("{}×{}×{}×{}", size("batch"), both("heads_q", "heads_kv"),
+                       both("len_q", "len_k"), both("head_dim", "head_dim_v"));
 }
 
 // The tiles in a plan's summary, "q128 k64 w16 s3".
@@ -107,37 +112,40 @@ void add_speeds(Page& page, const Json& rows) {
         const std::string config = row.at("config"), plan = row.at("plan");
         const std::string shape = shape_name(row.at("shape"));
         if (row.contains("error")) {
-            table.push_back({config, plan, shape,
+            table.push_back({"", config, plan, shape,
                              "failed: " + row["error"].at("message").get<std::string>(), "-", "-",
-                             "-", "-"});
+                             "-", "-", "-"});
             continue;
         }
         const Json &attention = row.at("attention"), &whole = row.at("whole_call");
         chart.groups.push_back(fmt::format("{} {}", config, shape));
         chart.series[0].values.push_back(number(attention, "tflops"));
         chart.series[1].values.push_back(number(whole, "tflops"));
-        table.push_back(
-            {config, plan, shape, text(number(attention, "median_ms")),
-             text(number(attention, "q1_ms")) + " – " + text(number(attention, "q3_ms")),
-             text(number(attention, "tflops")), text(number(whole, "median_ms")),
-             text(number(whole, "tflops"))});
+        const double distance = number(attention, "q3_ms") - number(attention, "q1_ms");
+        table.push_back({fmt::to_string(chart.groups.size()), config, plan, shape,
+                         text(number(attention, "median_ms")),
+                         text(100 * distance / 2 / number(attention, "median_ms"), "{:.1f} %"),
+                         text(number(attention, "tflops")),
+                         text(100 * number(attention, "share_of_peak"), "{:.0f} %"),
+                         text(number(whole, "median_ms")), text(number(whole, "tflops"))});
     }
     if (!chart.groups.empty() && chart.groups.size() <= kMostBars) {
         page.section("Speed");
-        // Names of many groups would lie over each other: numbers stand for them.
+        // Names of many groups would lie over each other: numbers of the table stand for them.
         if (chart.groups.size() > 6) {
             for (size_t i = 0; i < chart.groups.size(); ++i) {
                 chart.groups[i] = fmt::to_string(i + 1);
             }
         }
-        page.figure(draw(chart),
-                    "Operations of both matrix products over the median time; in the "
-                    "order of the table.");
+        page.figure(draw(chart), "Operations of both matrix products over the median time.");
     }
     page.section("Numbers");
-    page.table({"config", "plan", "batch×heads×length×dim", "attention ms", "quartiles", "TFLOPS",
-                "whole call ms", "TFLOPS"},
+    page.table({"#", "config", "plan", "shape", "attention ms", "spread", "TFLOPS", "of peak",
+                "call ms", "TFLOPS"},
                table);
+    page.text(
+        "Shapes are batch×heads×length×head_dim, with queries/keys where these differ. Spread is "
+        "half the quartile distance over the median; peak is what the tensor cores sustain.");
 }
 
 }  // namespace

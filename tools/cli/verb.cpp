@@ -95,9 +95,9 @@ void Verb::config(std::string& file) {
     hint("--config", {{}, ".json"});
 }
 
-void Verb::configs(std::vector<std::string>& files) {
+void Verb::configs(std::vector<std::string>& files, Presence presence) {
     texts("-c,--config", files, "FILE", "JSON config of the kernel; several may be given",
-          Presence::kRequired);
+          presence);
     hint("--config", {{}, ".json"});
 }
 
@@ -144,7 +144,7 @@ void Verb::no_cache(bool& value) {
 
 void Verb::allow_slow_code(bool& value) {
     flag("--allow-slow-code", value,
-         "Take a config's tiles even where ptxas spills registers or serialises wgmma for them");
+         "Take code in which ptxas spilled registers or serialised wgmma: right, and slow");
 }
 
 void Verb::json(bool& value) {

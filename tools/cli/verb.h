@@ -32,7 +32,7 @@ class Verb {
 
     // -c,--config FILE; several: `--config a b` and `--config a --config b` alike.
     void config(std::string& file);
-    void configs(std::vector<std::string>& files);
+    void configs(std::vector<std::string>& files, Presence presence = Presence::kRequired);
     // -i,--input FILE, the tensors to attend to.
     void input(std::string& file);
     void inputs(std::vector<std::string>& files);

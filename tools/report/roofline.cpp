@@ -39,10 +39,11 @@ Figure draw(const Roofline& chart) {
         xs.push_back(highest / bandwidth / 20);
         xs.push_back(highest / bandwidth * 4);
     }
-    const Frame frame;
+    constexpr double kMargin = 190;  // for the names of the ceilings
+    const Frame frame{.right = kChartWidth - kMargin};
     const Scale x = fit_scale(xs, true, frame.left, frame.right);
     Scale y = fit_scale(ys, true, frame.bottom, frame.top);
-    y.high *= 1.6;  // room for the labels above the ceilings
+    y.high *= 1.6;  // room above the ceilings
     y.low /= 4;     // and for the slanted roof
     Svg svg(kChartWidth, frame.bottom + 44, "Roofline: operations per second over intensity");
     draw_x_axis(svg, frame, x, "operations per byte of device memory");
@@ -59,7 +60,7 @@ Figure draw(const Roofline& chart) {
                      Anchor::kEnd);
         }
     }
-    // Labels of ceilings that are close together are moved apart, the highest first.
+    // Names beside the ends of the ceilings, the highest first, moved apart where these are close.
     std::vector<Roofline::Ceiling> ceilings = chart.ceilings;
     std::stable_sort(ceilings.begin(), ceilings.end(), [](const auto& a, const auto& b) {
         return a.operations_per_second > b.operations_per_second;
@@ -70,9 +71,10 @@ Figure draw(const Roofline& chart) {
         if (!(tera > 0)) continue;
         const double start = bandwidth > 0 ? std::clamp(tera / bandwidth, x.low, x.high) : x.low;
         svg.line(x.at(start), y.at(tera), frame.right, y.at(tera), "roof");
-        const double label_y = std::max(y.at(tera) - 5, last_label + 13);
-        svg.text(frame.right - 4, label_y, fmt::format("{} {}", ceiling.label, rate_text(tera)),
-                 "label strong halo", Anchor::kEnd);
+        const double label_y = std::max(y.at(tera) + 4, last_label + 15);
+        svg.line(frame.right, y.at(tera), frame.right + 18, label_y - 4, "axis");
+        svg.text(frame.right + 22, label_y, fmt::format("{} {}", ceiling.label, rate_text(tera)),
+                 "label strong");
         last_label = label_y;
     }
     for (size_t i = 0; i < chart.points.size(); ++i) {
@@ -86,7 +88,10 @@ Figure draw(const Roofline& chart) {
         const int series = static_cast<int>(i);
         svg.circle(px, py, 6,
                    point.measured ? series_fill(series) : "hollow " + series_stroke(series), title);
-        svg.text(px, py + 20, shortened(point.label, 40), "label", Anchor::kMiddle);
+        const std::string label = shortened(point.label, 40);
+        const double half = kCharWidth * static_cast<double>(text_width(label)) / 2;
+        svg.text(std::clamp(px, frame.left + half, std::max(frame.left + half, frame.right - half)),
+                 py + 20, label, "label halo", Anchor::kMiddle);
     }
     return {svg.str(), {}};
 }

@@ -17,26 +17,25 @@ bool drawable(const ScatterChart& chart, const ScatterChart::Point& point) {
            !(chart.logarithmic_x && point.x <= 0) && !(chart.logarithmic_y && point.y <= 0);
 }
 
-// Labels beside points, none over another: the first ones win.
+// Labels beside points, none over another or over a point: the first ones win.
 class Labels {
   public:
     Labels(Svg& svg, const Frame& frame) : svg_(svg), frame_(frame) {}
 
-    // To the right of the point, or to the left where the picture ends.
-    void add(double x, double y, const std::string& text) {
+    // Above or below, to the right or, where that is taken or the picture ends, to the left. Where
+    // nothing is free there is no label, unless it has to be.
+    void add(double x, double y, const std::string& text, bool always = false) {
         const std::string label = shortened(text, 40);
         const double width = kCharWidth * static_cast<double>(text_width(label));
-        const bool right = x + 10 + width < frame_.right;
-        const Box box{right ? x + 9 : x - 9 - width, y - 20, width, 17};
-        for (const Box& other : placed_) {
-            if (box.x < other.x + other.width && other.x < box.x + box.width &&
-                box.y < other.y + other.height && other.y < box.y + box.height) {
-                return;
+        const bool fits = x + 10 + width < frame_.right;
+        for (const bool right : {fits, !fits}) {
+            for (const double baseline : {y - 7, y + 17}) {
+                const Box box{right ? x + 9 : x - 9 - width, baseline - 12, width, 16};
+                if (is_free(box)) return place(box, right, baseline, label);
             }
         }
-        placed_.push_back(box);
-        svg_.text(right ? x + 9 : x - 9, y - 7, label, "label strong halo",
-                  right ? Anchor::kStart : Anchor::kEnd);
+        const Box box{fits ? x + 9 : x - 9 - width, y - 19, width, 16};
+        if (always) place(box, fits, y - 7, label);
     }
     // Keeps labels off a place.
     void keep_free(double x, double y, double width, double height) {
@@ -47,6 +46,21 @@ class Labels {
     struct Box {
         double x, y, width, height;
     };
+
+    bool is_free(const Box& box) const {
+        if (box.x < frame_.left || box.x + box.width > frame_.right) return false;
+        if (box.y < frame_.top || box.y + box.height > frame_.bottom) return false;
+        return std::none_of(placed_.begin(), placed_.end(), [&box](const Box& other) {
+            return box.x < other.x + other.width && other.x < box.x + box.width &&
+                   box.y < other.y + other.height && other.y < box.y + box.height;
+        });
+    }
+    void place(const Box& box, bool right, double baseline, const std::string& label) {
+        placed_.push_back(box);
+        svg_.text(right ? box.x : box.x + box.width, baseline, label, "label strong halo",
+                  right ? Anchor::kStart : Anchor::kEnd);
+    }
+
     Svg& svg_;
     const Frame& frame_;
     std::vector<Box> placed_;
@@ -103,13 +117,16 @@ Figure draw(const ScatterChart& chart) {
         const double width = kCharWidth * static_cast<double>(text_width(chart.y_limit_label) + 2);
         labels.keep_free(frame.right - width, y.at(*chart.y_limit) - 18, width, 18);
     }
-    for (size_t i = 0; i < points.size(); ++i) {
-        const ScatterChart::Point& point = points[i];
-        svg.circle(x.at(point.x), y.at(point.y), point.marked ? kRadius + 3 : kRadius,
+    for (const ScatterChart::Point& point : points) {
+        const double radius = point.marked ? kRadius + 3 : kRadius;
+        svg.circle(x.at(point.x), y.at(point.y), radius,
                    series_fill(point.series) + (point.marked ? " marked" : ""),
                    fmt::format("{}: {} {}, {} {}", point.label, short_number(point.x),
                                chart.x_label, short_number(point.y), chart.y_label));
-        if (point.marked) labels.add(x.at(point.x), y.at(point.y), point.label);
+        labels.keep_free(x.at(point.x) - radius, y.at(point.y) - radius, 2 * radius, 2 * radius);
+    }
+    for (const ScatterChart::Point& point : points) {
+        if (point.marked) labels.add(x.at(point.x), y.at(point.y), point.label, /*always=*/true);
     }
     for (size_t i = 0; i < points.size(); ++i) {
         if (!labelled[i] || points[i].marked) continue;
