@@ -4,7 +4,7 @@ set(sagejit_cli_environment
     SAGEJIT_CACHE_DIR=${CMAKE_CURRENT_BINARY_DIR}/cli-cache SAGEJIT_SANITIZE=${SAGEJIT_SANITIZE}
     SAGEJIT_STUB_NVRTC=$<TARGET_FILE:sagejit_stub_nvrtc>
     SAGEJIT_STUB_CUDA=$<TARGET_FILE:sagejit_stub_cuda> PYTHONDONTWRITEBYTECODE=1)
-foreach(name usage completion examples inspect calibrate browser emit make_input compile build run hostile_input verify bench bench_peers tune doctor reference)
+foreach(name usage completion examples inspect calibrate browser emit make_input compile build run hostile_input verify bench bench_peers tune tuning_claims doctor reference)
   add_test(NAME "cli: ${name}" COMMAND /usr/bin/python3 ${CMAKE_CURRENT_LIST_DIR}/${name}_test.py)
   set_tests_properties("cli: ${name}" PROPERTIES LABELS cli TIMEOUT 600 SKIP_RETURN_CODE 77
                        ENVIRONMENT "${sagejit_cli_environment}")
