@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "host/instruction_counts.h"
 #include "host/sanitizers.h"
 
 namespace sagejit::host {
@@ -18,6 +19,40 @@ u64 mix(u64 value) {
     value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9;
     value = (value ^ (value >> 27)) * 0x94d049bb133111eb;
     return value ^ (value >> 31);
+}
+
+// Of the CTA that runs on this thread: one runs at a time, from its beginning to its end.
+constinit thread_local InstructionCounts executed;
+
+void count(Wait wait) {
+    switch (wait) {
+        case Wait::kMmaS8:
+        case Wait::kMmaU8S8:
+        case Wait::kMmaF16F32:
+        case Wait::kMmaF16F16:
+            ++executed.mma;
+            break;
+        case Wait::kWgmma:
+            ++executed.wgmma;
+            break;
+        case Wait::kLdmatrix:
+        case Wait::kLdmatrixTransposed:
+            ++executed.ldmatrix;
+            break;
+        case Wait::kShuffleXor:
+            ++executed.shuffles;
+            break;
+        case Wait::kVoteAny:
+            ++executed.votes;
+            break;
+        case Wait::kCtaBarrier:
+        case Wait::kWarpBarrier:
+        case Wait::kNamedBarrier:
+            ++executed.barriers;
+            break;
+        default:
+            break;
+    }
 }
 
 }  // namespace
@@ -38,6 +73,7 @@ Machine::~Machine() {
 void Machine::run(const CtaJob& job) {
     job_ = job;
     fault_ = {};
+    executed = {};
     prepare_shared();
     if (!fibers_.reserve(job.threads)) throw_no_memory();
     seed_schedule();
@@ -54,6 +90,7 @@ void Machine::run(const CtaJob& job) {
     release_shadows();
     acquire(end_tag_);
     if (faulted) throw_fault(*this);
+    add_executed(executed);
 }
 
 // Asynchronous work that nobody waited for ends with the CTA too.
@@ -144,7 +181,10 @@ bool Machine::has_converged(Wait wait) {
         others += each != wait;
         sleepers += each == Wait::kMbarrier;
     }
-    if (others == 0) return true;
+    if (others == 0) {
+        count(wait);
+        return true;
+    }
     if (sleepers == 0) fail({.kind = Fault::Kind::kDiverged});
     sleep_warp();
     return false;

@@ -212,7 +212,13 @@ std::string tune_html(const Json& results, const Json& data) {
                 scatter.points.push_back({predicted, ms, plan, 0, plan == winner});
             }
             if (plan == winner) marked.push_back(rows.size());
-            rows.push_back({plan, text(predicted), text(ms), candidate.at("status")});
+            const double third =
+                !estimate ? ms
+                : candidate.contains("instructions") && candidate["instructions"].is_object()
+                    ? number(candidate["instructions"], "total")
+                    : kNone;
+            rows.push_back({plan, text(predicted), text(third, estimate ? "{:.0f}" : "{:.4g}"),
+                            candidate.at("status")});
         }
         if (map.worth_drawing()) {
             page.figure(map.draw(winner), std::string(kTileCaption) + "; the winner's is framed.");
@@ -222,7 +228,13 @@ std::string tune_html(const Json& results, const Json& data) {
                         "What the model predicted and what was measured: near a "
                         "rising line it ranks well. Framed: the winner.");
         }
-        page.table({"plan", "predicted ms", "measured ms", "status"}, rows, marked);
+        page.table({"plan", "predicted ms", estimate ? "instructions" : "measured ms", "status"},
+                   rows, marked);
+        if (estimate) {
+            page.text(
+                "Instructions that warps executed on the host device, on a small problem: of plans "
+                "that the model cannot tell apart the one with the fewest wins.");
+        }
     }
     return page.html(data);
 }

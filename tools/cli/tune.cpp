@@ -309,7 +309,8 @@ void add_tune(CommandLine& line) {
     verb.footer(
         "The winners are kept in the cache directory, and kernels prepared for such sizes use\n"
         "them from then on. An interrupted tuning goes on where it was. On the host device\n"
-        "candidates are ranked by a model, and the records say so.\n\n"
+        "candidates are ranked by a model and by the instructions they execute, and the records\n"
+        "say so.\n\n"
         "Examples:\n"
         "  sagejit tune --config configs/thread-d128.json --shape 4,32,32,4096,4096,128 \\\n"
         "      --device cuda:0 --budget 60s\n"

@@ -12,8 +12,10 @@
 namespace sagejit::cli {
 namespace {
 
-// Candidates an estimate tries for correctness before it gives up.
+// Candidates an estimate has executed: for correctness, and to count their instructions.
 constexpr size_t kMostChecks = 3;
+// Predictions that differ by less are alike: the model knows no better.
+constexpr double kAlike = 1.01;
 
 std::string now_utc() {
     const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
@@ -78,14 +80,30 @@ void estimate(PairOutcome& outcome, TuneSession& session, const std::vector<doub
     for (size_t i = 0; i < order.size(); ++i) order[i] = i;
     std::stable_sort(order.begin(), order.end(),
                      [&](size_t a, size_t b) { return predicted[a] < predicted[b]; });
-    order.resize(std::min(order.size(), kMostChecks));
+    // One of those that differ in nothing but stages, which execute the same instructions.
+    std::vector<size_t> distinct;
+    for (const size_t candidate : order) {
+        const auto is_like = [&](size_t other) {
+            const Plan &a = outcome.plans[candidate], &b = outcome.plans[other];
+            return a.tile_q == b.tile_q && a.tile_k == b.tile_k && a.warp_q == b.warp_q;
+        };
+        if (distinct.size() == kMostChecks) break;
+        if (std::none_of(distinct.begin(), distinct.end(), is_like)) distinct.push_back(candidate);
+    }
+    order = std::move(distinct);
     session.compile_ahead(order);
+    const auto instructions = [&outcome](size_t candidate) {
+        return outcome.results.at(candidate).instructions.at("total").get<uint64_t>();
+    };
     for (const size_t candidate : order) {
         const CandidateResult result = session.check(candidate);
         outcome.results[candidate] = result;
         if (result.status != "checked") continue;
-        outcome.search.winner = candidate;
-        return;
+        auto& winner = outcome.search.winner;
+        if (!winner || (predicted[candidate] <= kAlike * predicted[order.front()] &&
+                        instructions(candidate) < instructions(*winner))) {
+            winner = candidate;
+        }
     }
 }
 
@@ -169,6 +187,7 @@ Json candidate_json(const PairOutcome& outcome, size_t candidate) {
                    {"compile_ms", optional(result.compile_ms)},
                    {"registers", optional(result.registers)},
                    {"spill_bytes", optional(result.spill_bytes)},
+                   {"instructions", result.instructions},
                    {"resumed", result.resumed}});
     return fields;
 }

@@ -47,7 +47,8 @@ struct PairOutcome {
 using TuneProgress = std::function<void(size_t tried, size_t of, const std::string& best)>;
 
 // On a GPU: measures and appends the winner to the store. On the host device: ranks by the model,
-// checks the first that is right, and marks the record as an estimate.
+// has the first few executed, prefers of those that are right and alike the one with the fewest
+// instructions, and marks the record as an estimate.
 PairOutcome tune_pair(const TuneConfig& config, const Sizes& sizes, TuneSession& session,
                       const TuningStore& store, const SearchOptions& options,
                       std::chrono::steady_clock::time_point deadline, const TuneProgress& progress);

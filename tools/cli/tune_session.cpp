@@ -218,6 +218,7 @@ CandidateResult TuneSession::check(size_t candidate) {
         if (!take_error(answer, result)) {
             result.rel_l1 = optional_at<double>(answer, "rel_l1");
             result.rel_l1_limit = optional_at<double>(answer, "limit");
+            result.instructions = answer.at("instructions");
             result.status = answer.at("passed").get<bool>() ? "checked" : "wrong";
             for (const Json& failure : answer.at("failures")) {
                 result.error += (result.error.empty() ? "" : "; ") + failure.get<std::string>();

@@ -38,6 +38,7 @@ struct CandidateResult {
     std::optional<double> rel_l1, rel_l1_limit, sm_clock_mhz;
     std::optional<double> compile_ms, registers, spill_bytes;
     std::string driver;
+    Json instructions;     // that the host device executed for the check, by kind; null on a GPU
     bool resumed = false;  // from an earlier tuning
 };
 

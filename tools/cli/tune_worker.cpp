@@ -8,6 +8,7 @@
 #include "accuracy.h"
 #include "attention_call.h"
 #include "bench/bench.h"
+#include "host/instruction_counts.h"
 #include "obtain_cubin.h"
 #include "sagejit/generator/source.h"
 #include "slow_code.h"
@@ -26,6 +27,12 @@ Json error_json(std::string_view code, std::string_view message) {
 Json summary_json(const SampleSummary& ms) {
     return {{"median_ms", ms.median}, {"q1_ms", ms.q1},   {"q3_ms", ms.q3},
             {"min_ms", ms.min},       {"max_ms", ms.max}, {"samples", ms.count}};
+}
+
+Json counts_json(const host::InstructionCounts& counts) {
+    return {{"mma", counts.mma},           {"wgmma", counts.wgmma}, {"ldmatrix", counts.ldmatrix},
+            {"shuffles", counts.shuffles}, {"votes", counts.votes}, {"barriers", counts.barriers},
+            {"total", counts.total()}};
 }
 
 InputFile check_input_for(const Spec& spec) {
@@ -89,11 +96,14 @@ class Worker {
             references_.emplace(*input_, default_logit_scale(spec_.head_dim));
         }
         const float scale = default_logit_scale(spec_.head_dim);
+        const host::InstructionCounts before = host::instructions_executed();
         const AttentionOutput output = call_attention(kernel, *input_, scale);
+        const host::InstructionCounts counts = host::instructions_executed() - before;
         const Verdict verdict = judge(kernel.plan(), *references_, output, std::nullopt);
         return {{"rel_l1", verdict.measured.o.rel_l1},
                 {"limit", verdict.rel_l1_limit},
                 {"passed", verdict.passed()},
+                {"instructions", device_.is_host() ? counts_json(counts) : Json(nullptr)},
                 {"failures", verdict.failures}};
     }
 
