@@ -202,6 +202,16 @@ class Reports(TestCase):
         data = self.check_page(page, ["winner", "Estimates by the analytic model"], figures=1)
         self.assertEqual(data["results"], value["results"])
 
+    def test_tune_of_several(self):
+        """What each pair takes is told first."""
+        page = self.path("tune-several.html")
+        self.succeed(
+            *("tune", "--config", self.config(), "--device", "host", "--target", "sm_89"),
+            *("--shape", "4,32,32,4096,4096,64", "1,16,4,2560,5120,64", "--html", page),
+            env={"SAGEJIT_CACHE_DIR": str(self.path("cache"))},
+        )
+        self.check_page(page, ["Winners", "1×16/4×2560/5120×64"], figures=2)
+
     def test_hostile_names(self):
         """A name cannot add markup, a script or a request."""
         name = "</script><img src=http://127.0.0.1:9/x onerror=console.log(1)><!--"

@@ -176,8 +176,41 @@ std::string bench_html(const Json& rows, const Json& data) {
     return page.html(data);
 }
 
+namespace {
+
+// Where there are several pairs.
+void add_winners(Page& page, const Json& results) {
+    if (results.size() < 2) return;
+    std::vector<std::vector<std::string>> rows;
+    for (const Json& result : results) {
+        std::vector<std::string> row = {result.at("config"), shape_name(result.at("shape"))};
+        if (result.at("winner").is_null()) {
+            row.resize(8, "-");
+            rows.push_back(std::move(row));
+            continue;
+        }
+        const Json& record = result.at("record");
+        const bool estimate = result.at("estimate");
+        const auto ms = [&](const char* measured, const char* predicted) {
+            if (estimate) return number(record, predicted);
+            return record.at(measured).is_object() ? number(record[measured], "median_ms") : kNone;
+        };
+        row.insert(row.end(), {result["winner"], text(ms("whole_call", "predicted_ms")),
+                               text(ms("default_whole_call", "default_predicted_ms")),
+                               text(100 * number(result, "gain"), "{:.1f} %"),
+                               result.at("predicted_rank").dump(),
+                               result.at("complete").get<bool>() ? "" : "cut short"});
+        rows.push_back(std::move(row));
+    }
+    page.section("Winners");
+    page.table({"config", "shape", "winner", "ms", "default ms", "gain", "rank", ""}, rows);
+}
+
+}  // namespace
+
 std::string tune_html(const Json& results, const Json& data) {
     Page page("Tuning", fmt::format("pairs of config and shape: {}", results.size()));
+    add_winners(page, results);
     for (const Json& result : results) {
         const bool estimate = result.at("estimate");
         const std::string name = result.at("config");
