@@ -54,7 +54,7 @@ class Claims(TestCase):
         self.assertEqual(row["shape"], "1,8,2,64,96,64")
         self.assertEqual(holds, [True, True, True])
         text = self.claims(tuned, sweep)
-        self.assertIn("| thread-d64 | 1,8,2,64,96,64 | 4 of 5 | 2 | a | 2 | b | 1.97 (2.0 %) | 1.5 % | 3 |", text)
+        self.assertIn("| thread-d64 | 1,8,2,64,96,64 | 4 of 5 | 2 | a | 2 | b | 1.97 (2.0 %) | 1.5 % | 3 | 0.0 % |", text)
         self.assertEqual(text.count("- holds:"), 3)
 
     def test_each_fails(self):
@@ -64,7 +64,13 @@ class Claims(TestCase):
         self.assertEqual(self.rows(good, sweep)[1], [True, True, True])  # a tie: the first is best
         many[5] = candidate("5", 6, 1.9)
         sweep = output([result("5", many)], exhaustive=True)
-        self.assertEqual(self.rows(good, sweep, expect=1)[1], [True, True, False])
+        rows, holds = self.rows(good, sweep, expect=1)
+        self.assertEqual(holds, [True, True, False])
+        self.assertAlmostEqual(rows[0]["first_behind"], 2.0 / 1.9 - 1)
+        # Of equal predictions the earlier plan is the one that is tried first.
+        alike = [candidate(str(i), 1, 1.9 if i == 5 else 2.0) for i in range(6)]
+        rows, holds = self.rows(output([result("5", alike)]), output([result("5", alike)], exhaustive=True), 1)
+        self.assertEqual((rows[0]["rank"], holds), (6, [True, True, False]))
         self.assertEqual(self.rows(output([result("0", many)]), sweep, expect=1)[1], [True, False, False])
         self.assertEqual(self.rows(output([result("5", many)], 301), sweep, expect=1)[1], [False, True, False])
 
