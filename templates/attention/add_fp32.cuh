@@ -1,4 +1,6 @@
-// Adds to one element of an fp32 output.
-__device__ __forceinline__ void add_to_output(Output& output, int m, int n, int i, f32 value) {
-    output.value[m][n][i] += value;
+// Adds to two neighbours in a row of an fp32 output.
+__device__ __forceinline__ void add_to_output(Output& output, int m, int n, int h,
+                                              const f32 (&values)[2]) {
+    output.value[m][n][2 * h] += values[0];
+    output.value[m][n][2 * h + 1] += values[1];
 }

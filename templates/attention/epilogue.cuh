@@ -42,7 +42,8 @@ __device__ __forceinline__ void write_output(const Call& call, const TilePositio
             const i32 limit = row_limit(call, query);
             const bool bad =
                 limit > 0 && ((bad_rows >> (2 * m + h) & 1) != 0 || first_bad_key < limit);
-            const f32 inverse = limit > 0 ? 1.0f / normaliser : 0.0f;
+            // A row without keys holds zeros.
+            const f32 inverse = bad ? bits_to_f32(kNanBits) : limit > 0 ? 1.0f / normaliser : 0.0f;
             if (query >= call.len_q) continue;
             u16* row = head + token_offset(call.o, query);
 #pragma unroll
@@ -55,8 +56,7 @@ __device__ __forceinline__ void write_output(const Call& call, const TilePositio
 #pragma unroll
                 for (int e = 0; e < 2; ++e) {
                     pair[e] = output_value(output, m, n, 2 * h + e) * inverse * scales[e];
-                    if (bad || first_bad[e] < limit) pair[e] = bits_to_f32(kNanBits);
-                    if (limit == 0) pair[e] = 0.0f;  // and with no key at all, no scale either
+                    if (first_bad[e] < limit) pair[e] = bits_to_f32(kNanBits);
                 }
                 const u32 packed = output_pair(pair[0], pair[1]);
                 if (call.o.vector_access != 0) {

@@ -8,18 +8,18 @@ __device__ __forceinline__ bool value_is_finite(u32 bits) { return (bits & 0x7C0
 // True for the whole CTA where any thread holds a value that is not finite. Clobbers shared
 // memory.
 __device__ __forceinline__ bool output_needs_guard(const Output& output, u32 shared) {
-    bool bad = false;
+    f32 poison = 0.0f;  // NaN where a value is not finite
 #pragma unroll
     for (int m = 0; m < plan::m_tiles; ++m) {
 #pragma unroll
         for (int n = 0; n < kValueTiles; ++n) {
 #pragma unroll
             for (int i = 0; i < 4; ++i) {
-                const u32 bits = f32_to_bits(output_value(output, m, n, i));
-                bad |= (bits & kInfinityBits) == kInfinityBits;
+                poison = fma_rn(output_value(output, m, n, i), 0.0f, poison);
             }
         }
     }
+    const bool bad = poison != 0.0f;
     cta_barrier();
     if (thread_index() == 0) store_shared_u32(shared, 0);
     cta_barrier();
@@ -34,22 +34,23 @@ __device__ __forceinline__ void guard_values(Output& output, const Call& call,
                                              const TilePosition& position, i32 first_key,
                                              u32 stage) {
     const u32 lane = thread_index() % kWarpLanes;
+#pragma unroll 1
     for (i32 token = 0; token < plan::tile_k; ++token) {
 #pragma unroll
         for (int n = 0; n < kValueTiles; ++n) {
             const u32 pair =
                 load_shared_u32(stage + plan::v_offset + v_chunk_offset(token, n) + 4 * (lane % 4));
+            const u16 low = static_cast<u16>(pair);
+            const u16 high = static_cast<u16>(pair >> 16);
+            if (value_is_finite(low) && value_is_finite(high)) continue;
+            const f32 values[2] = {value_is_finite(low) ? 0.0f : f16_to_f32(low),
+                                   value_is_finite(high) ? 0.0f : f16_to_f32(high)};
 #pragma unroll
-            for (int e = 0; e < 2; ++e) {
-                const u16 bits = static_cast<u16>(pair >> (16 * e));
-                if (value_is_finite(bits)) continue;
+            for (int m = 0; m < plan::m_tiles; ++m) {
 #pragma unroll
-                for (int m = 0; m < plan::m_tiles; ++m) {
-#pragma unroll
-                    for (int h = 0; h < 2; ++h) {
-                        if (first_key + token < row_limit(call, query_of(position, m, h))) {
-                            add_to_output(output, m, n, 2 * h + e, f16_to_f32(bits));
-                        }
+                for (int h = 0; h < 2; ++h) {
+                    if (first_key + token < row_limit(call, query_of(position, m, h))) {
+                        add_to_output(output, m, n, h, values);
                     }
                 }
             }

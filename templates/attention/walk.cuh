@@ -5,6 +5,7 @@ struct Walk {
     u32 shared;
     i32 tiles;      // that some row of the CTA attends to
     i32 unmasked;   // of these, the first ones, which all rows attend to all keys of
+    bool guarded;   // values that are not finite are taken care of, and it is the second walk
     u32 refill;     // stage that is refilled next
     i32 copied;     // tile of the values copied next
     u32 lane_keys;  // where this lane's fragments lie in a stage
@@ -41,28 +42,30 @@ __device__ __forceinline__ void finish_scores(const Call& call, const TilePositi
     update_reference(scores, rows, output);
 }
 
-enum class Next { kUnmasked, kMasked, kNone };
-
-// Guarded: values that are not finite are taken care of.
-template <Next next, bool guarded>
+// One turn. Most tiles have no key to mask; turns to them are spelled without a mask and without
+// questions. Masked turns are few, so one spelling serves those of all kinds: the first, which has
+// no scores yet, and the last, which has no next tile, among them.
+template <bool masked>
 __device__ __forceinline__ void take_turn(const Call& call, const TilePosition& position,
                                           const Query& query, Walk& walk, Scores& scores,
                                           RowState& rows, Output& output, i32 tile, u32 stage) {
-    // This turn's stage has arrived, and every warp is done with the one that is refilled next.
-    start_turn(walk.shared, guarded ? walk.tiles + tile : tile);
-    if (next != Next::kNone) start_copies(call, walk);
-    if (guarded && tile >= walk.unmasked) {
-        guard_values(output, call, position, tile * plan::tile_k, stage);
+    const bool has_scores = !masked || tile >= 0;
+    const bool has_next = !masked || tile + 1 < walk.tiles;
+    if (has_scores) {
+        // This turn's stage has arrived, and every warp is done with the one that is refilled next.
+        start_turn(walk.shared, walk.guarded ? walk.tiles + tile : tile);
+        start_copies(call, walk);
+        if (masked && walk.guarded && tile >= walk.unmasked) {
+            guard_values(output, call, position, tile * plan::tile_k, stage);
+        }
     }
-    turn<next != Next::kNone>(scores, rows, output, query, stage + walk.lane_keys,
-                              stage + walk.lane_values);
-    if (next != Next::kNone) {
-        finish_scores<next == Next::kMasked>(call, position, walk, scores, rows, output, tile + 1,
-                                             stage);
+    turn(scores, rows, output, query, stage + walk.lane_keys, stage + walk.lane_values, has_scores,
+         has_next);
+    if (has_next) {
+        finish_scores<masked>(call, position, walk, scores, rows, output, tile + 1, stage);
     }
 }
 
-template <bool guarded>
 __device__ __forceinline__ void walk_keys(const Call& call, const TilePosition& position,
                                           const Query& query, Walk& walk, RowState& rows,
                                           Output& output) {
@@ -75,24 +78,18 @@ __device__ __forceinline__ void walk_keys(const Call& call, const TilePosition& 
     u32 stage = walk.shared;
     Scores scores;
     wait_for_first();
-    multiply_qk<kKeyTiles>(scores, query, stage + walk.lane_keys, 0);
-    finish_scores<true>(call, position, walk, scores, rows, output, 0, stage);
-    i32 tile = 0;
-    // Most tiles have no key to mask, and are spelled without a mask.
+    i32 tile = -1;
 #pragma unroll 1
-    for (; !guarded && tile + 1 < walk.unmasked; ++tile) {
+    for (;;) {
+        take_turn<true>(call, position, query, walk, scores, rows, output, tile, stage);
         stage = next_stage(stage, walk.shared);
-        take_turn<Next::kUnmasked, guarded>(call, position, query, walk, scores, rows, output, tile,
-                                            stage);
-    }
+        if (++tile == walk.tiles) break;
 #pragma unroll 1
-    for (; tile + 1 < walk.tiles; ++tile) {
-        stage = next_stage(stage, walk.shared);
-        take_turn<Next::kMasked, guarded>(call, position, query, walk, scores, rows, output, tile,
-                                          stage);
+        for (; tile + 1 < walk.unmasked; ++tile) {
+            take_turn<false>(call, position, query, walk, scores, rows, output, tile, stage);
+            stage = next_stage(stage, walk.shared);
+        }
     }
-    stage = next_stage(stage, walk.shared);
-    take_turn<Next::kNone, guarded>(call, position, query, walk, scores, rows, output, tile, stage);
     cp_async_wait<0>();
 }
 
