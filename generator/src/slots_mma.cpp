@@ -10,6 +10,11 @@ namespace {
 // Estimates past which ptxas of CUDA 13.0 spilled what stayed in registers from turn to turn.
 constexpr int kRegistersWithAddresses = 180;
 
+bool keeps_addresses(const Plan& plan) { return plan.register_estimate <= kRegistersWithAddresses; }
+
+// Before sm_90 the compiler takes parts of addresses out of the loop, then spills them.
+bool computes_anew(const Plan& plan) { return !keeps_addresses(plan) && plan.target.arch < 90; }
+
 std::string_view load_v_variant(VPath path) {
     switch (path) {
         case VPath::kDirect:
@@ -164,7 +169,8 @@ Bindings mma_bindings(const Plan& plan) {
         {"threads", number(plan.threads)},
         {"stages", number(plan.stages)},
         {"ctas_per_sm", number(plan.ctas_per_sm)},
-        {"keeps_addresses", plan.register_estimate <= kRegistersWithAddresses ? "true" : "false"},
+        {"keeps_addresses", keeps_addresses(plan) ? "true" : "false"},
+        {"computes_anew", computes_anew(plan) ? "true" : "false"},
         {"m_tiles", number(plan.m_tiles)},
         {"rescale_threshold", fmt::format("{:.1f}f", plan.rescale_threshold)},
         {"stage_bytes", number(plan.stage_bytes)},

@@ -11,7 +11,8 @@ __device__ __forceinline__ void attend(const Call& call, bool guarded, RowState&
     Walk walk;
     walk.shared = kept_in_register(shared_base());
     walk.tiles = divide_up(row_limit(call, last_query), plan::tile_k);
-    walk.unmasked = row_limit(call, position.first_query) / plan::tile_k;
+    walk.unmasked =
+        values_are_aligned(call) ? row_limit(call, position.first_query) / plan::tile_k : 0;
     walk.guarded = guarded;
     walk.lane_keys = kept_where_room(lane_key_offset());
     walk.lane_values = kept_where_room(lane_value_offset());

@@ -20,7 +20,9 @@ __device__ __forceinline__ void locate_keys(const Call& call, const TilePosition
     copies.meta = row * kMetaCopies + thread_index();
 }
 
-__device__ __forceinline__ void start_k_copy(const Call& call, KeyCopies& copies, u32 stage) {
+// Without a branch, so that it can stand among other work.
+__device__ __forceinline__ void start_k_copy(const Call& call, KeyCopies& copies, u32 stage,
+                                             bool wanted) {
     // Where a thread's chunks lie whole periods of the swizzle apart, so do their destinations.
     constexpr int kRows = plan::threads / kKeyChunks;
     constexpr bool kRegular = plan::threads % kKeyChunks == 0 &&
@@ -30,18 +32,16 @@ __device__ __forceinline__ void start_k_copy(const Call& call, KeyCopies& copies
 #pragma unroll
     for (int i = 0; i < divide_up(kKeyCopies, plan::threads); ++i) {
         const u32 index = thread_index() + i * plan::threads;
-        if (kKeyCopies % plan::threads == 0 || index < kKeyCopies) {
-            const u32 destination =
-                kRegular ? first + i * kRows * plan::k_row_bytes
-                         : stage + plan::k_offset +
-                               k_chunk_offset(index / kKeyChunks, index % kKeyChunks);
-            cp_async_16(destination, source + i * plan::threads * 16, 16);
-        }
+        const bool inside = kKeyCopies % plan::threads == 0 || index < kKeyCopies;
+        const u32 destination =
+            kRegular
+                ? first + i * kRows * plan::k_row_bytes
+                : stage + plan::k_offset + k_chunk_offset(index / kKeyChunks, index % kKeyChunks);
+        cp_async_16_if(wanted && inside, destination, source + i * plan::threads * 16);
     }
-    if (thread_index() < kMetaCopies) {
-        cp_async_16(stage + plan::meta_offset + thread_index() * 16,
-                    call.k_meta + static_cast<u64>(copies.meta) * 4, 16);
-    }
+    cp_async_16_if(wanted && thread_index() < kMetaCopies,
+                   stage + plan::meta_offset + thread_index() * 16,
+                   call.k_meta + static_cast<u64>(copies.meta) * 4);
     copies.source += plan::k_tile_bytes / 16;
     copies.meta += kMetaCopies;
 }

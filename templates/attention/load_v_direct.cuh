@@ -30,6 +30,10 @@ __device__ __forceinline__ void locate_values(const Call& call, const TilePositi
                                                         thread_index() % kValueChunks));
 }
 
+__device__ __forceinline__ bool values_are_aligned(const Call& call) {
+    return call.v.vector_access != 0;
+}
+
 // Rows that do not start on 16-byte boundaries, element by element.
 __device__ __forceinline__ void copy_values_slowly(const Call& call, i32 keys, u32 stage) {
     const TilePosition position = locate_tile(call);
@@ -47,11 +51,17 @@ __device__ __forceinline__ void copy_values_slowly(const Call& call, i32 keys, u
     }
 }
 
-__device__ __forceinline__ void start_v_copy(const Call& call, ValueCopies& copies, u32 stage) {
-    if (call.v.vector_access == 0) {
-        copy_values_slowly(call, copies.keys, stage);
-        copies.keys -= plan::tile_k;
-        return;
+// Without a branch, where values are known to be aligned. Past the last token it writes zeros.
+template <bool aligned>
+__device__ __forceinline__ void start_v_copy(const Call& call, ValueCopies& copies, u32 stage,
+                                             bool wanted) {
+    if (!aligned) {
+        if (!wanted) return;
+        if (!values_are_aligned(call)) {
+            copy_values_slowly(call, copies.keys, stage);
+            copies.keys -= plan::tile_k;
+            return;
+        }
     }
     constexpr bool kRegular =
         kValueColumns && kValueRows % (plan::v_swizzle_chunks * plan::v_swizzle_rows) == 0;

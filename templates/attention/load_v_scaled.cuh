@@ -16,7 +16,11 @@ __device__ __forceinline__ void locate_values(const Call& call, const TilePositi
                                                         thread_index() % kValueChunks));
 }
 
-__device__ __forceinline__ void start_v_copy(const Call& call, ValueCopies& copies, u32 stage) {
+__device__ __forceinline__ bool values_are_aligned(const Call&) { return true; }
+
+template <bool aligned>
+__device__ __forceinline__ void start_v_copy(const Call& call, ValueCopies& copies, u32 stage,
+                                             bool wanted) {
     constexpr int kRows = plan::threads / kValueChunks;
     constexpr bool kRegular = plan::threads % kValueChunks == 0 &&
                               kRows % (plan::v_swizzle_chunks * plan::v_swizzle_rows) == 0;
@@ -25,13 +29,12 @@ __device__ __forceinline__ void start_v_copy(const Call& call, ValueCopies& copi
 #pragma unroll
     for (int i = 0; i < divide_up(kValueCopies, plan::threads); ++i) {
         const u32 index = thread_index() + i * plan::threads;
-        if (kValueCopies % plan::threads == 0 || index < kValueCopies) {
-            const u32 destination =
-                kRegular ? first + i * kRows * plan::v_row_bytes
-                         : stage + plan::v_offset +
-                               v_chunk_offset(index / kValueChunks, index % kValueChunks);
-            cp_async_16(destination, source + i * plan::threads * 16, 16);
-        }
+        const bool inside = kValueCopies % plan::threads == 0 || index < kValueCopies;
+        const u32 destination =
+            kRegular ? first + i * kRows * plan::v_row_bytes
+                     : stage + plan::v_offset +
+                           v_chunk_offset(index / kValueChunks, index % kValueChunks);
+        cp_async_16_if(wanted && inside, destination, source + i * plan::threads * 16);
     }
-    copies.source += kValueCopies;
+    copies.source += wanted ? kValueCopies : 0;
 }

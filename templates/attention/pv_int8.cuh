@@ -67,7 +67,7 @@ __device__ __forceinline__ void pack_probabilities(u32 (&a)[plan::m_tiles][4], R
 
 // Where in a stage this lane's addresses of value fragments start.
 __device__ __forceinline__ u32 lane_value_offset() {
-    const u32 lane = thread_index() % kWarpLanes;
+    const u32 lane = thread_index_anew() % kWarpLanes;
     return plan::v_offset + v_chunk_offset(lane % 8 + lane / 16 * 8, lane / 8 % 2);
 }
 

@@ -2,7 +2,7 @@
 
 // Where in a stage this lane's addresses of key fragments start.
 __device__ __forceinline__ u32 lane_key_offset() {
-    const u32 lane = thread_index() % kWarpLanes;
+    const u32 lane = thread_index_anew() % kWarpLanes;
     return plan::k_offset + k_chunk_offset(lane % 8 + lane / 16 * 8, lane / 8 % 2);
 }
 

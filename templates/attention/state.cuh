@@ -44,6 +44,11 @@ __device__ __forceinline__ i32 query_of(const TilePosition& position, int m, int
     return position.first_query + static_cast<i32>(row) + 16 * m + 8 * h;
 }
 
+// The thread's index; where addresses are computed anew, one that no other computation shares.
+__device__ __forceinline__ u32 thread_index_anew() {
+    return plan::computes_anew ? kept_in_register(thread_index()) : thread_index();
+}
+
 // Some plans have registers for addresses that others compute again every turn.
 __device__ __forceinline__ u32 kept_where_room(u32 value) {
     return plan::keeps_addresses ? kept_in_register(value) : value;

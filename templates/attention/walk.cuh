@@ -4,7 +4,8 @@
 struct Walk {
     u32 shared;
     i32 tiles;      // that some row of the CTA attends to
-    i32 unmasked;   // of these, the first ones, which all rows attend to all keys of
+    i32 unmasked;   // of these, the first ones, which all rows attend to all keys of; none where
+                    // values are not aligned, so that the common turn need not ask
     bool guarded;   // values that are not finite are taken care of, and it is the second walk
     u32 refill;     // stage that is refilled next
     i32 copied;     // tile of the values copied next
@@ -21,11 +22,12 @@ __device__ __forceinline__ u32 next_stage(u32 stage, u32 shared) {
     return next == shared + plan::stages * plan::stage_bytes ? shared : next;
 }
 
+// Steady: after the first copies, of values that are aligned.
+template <bool steady>
 __device__ __forceinline__ void start_copies(const Call& call, Walk& walk) {
-    if (walk.copied + 1 < walk.tiles) start_k_copy(call, walk.keys, walk.refill);
-    if (walk.copied < walk.tiles && walk.copied >= 0) {
-        start_v_copy(call, walk.values, walk.refill);
-    }
+    start_k_copy(call, walk.keys, walk.refill, walk.copied + 1 < walk.tiles);
+    start_v_copy<steady>(call, walk.values, walk.refill,
+                         (steady || walk.copied >= 0) && walk.copied < walk.tiles);
     cp_async_commit();
     walk.refill = next_stage(walk.refill, walk.shared);
     ++walk.copied;
@@ -54,13 +56,14 @@ __device__ __forceinline__ void take_turn(const Call& call, const TilePosition& 
     if (has_scores) {
         // This turn's stage has arrived, and every warp is done with the one that is refilled next.
         start_turn(walk.shared, walk.guarded ? walk.tiles + tile : tile);
-        start_copies(call, walk);
+        start_copies<!masked>(call, walk);
         if (masked && walk.guarded && tile >= walk.unmasked) {
             guard_values(output, call, position, tile * plan::tile_k, stage);
         }
     }
-    turn(scores, rows, output, query, stage + walk.lane_keys, stage + walk.lane_values, has_scores,
-         has_next);
+    const u32 lane_keys = plan::computes_anew ? lane_key_offset() : walk.lane_keys;
+    const u32 lane_values = plan::computes_anew ? lane_value_offset() : walk.lane_values;
+    turn(scores, rows, output, query, stage + lane_keys, stage + lane_values, has_scores, has_next);
     if (has_next) {
         finish_scores<masked>(call, position, walk, scores, rows, output, tile + 1, stage);
     }
@@ -74,7 +77,7 @@ __device__ __forceinline__ void walk_keys(const Call& call, const TilePosition& 
     walk.refill = walk.shared;
     walk.copied = -1;
 #pragma unroll 1
-    for (int i = 0; i < kFirstCopies; ++i) start_copies(call, walk);
+    for (int i = 0; i < kFirstCopies; ++i) start_copies<false>(call, walk);
     u32 stage = walk.shared;
     Scores scores;
     wait_for_first();

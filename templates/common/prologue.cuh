@@ -13,6 +13,7 @@ constexpr int threads = ${threads};
 constexpr int stages = ${stages};  // key/value tiles in flight
 constexpr int ctas_per_sm = ${ctas_per_sm};
 constexpr bool keeps_addresses = ${keeps_addresses};       // in registers, from turn to turn
+constexpr bool computes_anew = ${computes_anew};           // addresses, every turn
 constexpr int m_tiles = ${m_tiles};                        // 16-row MMA tiles per warp
 constexpr float rescale_threshold = ${rescale_threshold};  // log2
 constexpr int stage_bytes = ${stage_bytes};

@@ -143,6 +143,21 @@ inline void cp_async_16(u32 address, const void* source, u32 source_bytes) {
     host_api->cp_async_16(address, source, source_bytes);
 }
 )"},
+    {"cp_async_16_if",
+     R"(// Copies 16 bytes, where wanted; without a branch.
+__device__ __forceinline__ void cp_async_16_if(bool wanted, u32 address, const void* source) {
+    asm volatile(
+        "{\n\t.reg .pred wanted;\n\tsetp.ne.u32 wanted, %2, 0;\n\t"
+        "@wanted cp.async.cg.shared.global.L2::128B [%0], [%1], 16;\n\t}" ::"r"(address),
+        "l"(__cvta_generic_to_global(source)), "r"(static_cast<u32>(wanted))
+        : "memory");
+}
+)",
+     R"(// Copies 16 bytes, where wanted; without a branch.
+inline void cp_async_16_if(bool wanted, u32 address, const void* source) {
+    if (wanted) host_api->cp_async_16(address, source, 16);
+}
+)"},
     {"cp_async_commit",
      R"(__device__ __forceinline__ void cp_async_commit() {
     asm volatile("cp.async.commit_group;" ::: "memory");
