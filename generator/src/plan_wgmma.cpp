@@ -9,6 +9,8 @@ namespace sagejit {
 namespace {
 
 constexpr int kGroupRows = 64;
+// Past this the shared memory of an SM is full.
+constexpr int kMaxStages = 4;
 constexpr int kWarpRows = 16;
 constexpr int kWarpsPerGroup = 4;
 constexpr int kWarpLanes = 32;
@@ -303,6 +305,11 @@ std::vector<Refusal> refusals(const Spec& spec) {
         found.push_back(
             {"a warp of target sm_90a takes 16 query tokens, not " + std::to_string(*spec.warp_q),
              "/tile/warp_q", "nearest legal value: 16"});
+    }
+    if (spec.stages && *spec.stages > kMaxStages) {
+        found.push_back(
+            {"target sm_90a keeps 2 to 4 stages in flight, not " + std::to_string(*spec.stages),
+             "/tile/stages", "nearest legal value: " + std::to_string(kMaxStages)});
     }
     // A single group starts with more registers than setmaxnreg would raise it to.
     if (spec.tile_q && *spec.tile_q < 2 * kGroupRows) {

@@ -207,7 +207,7 @@ Legal tile_ks(const Spec&) {
     for (int tile = 32; tile <= 256; tile += 16) tiles.push_back(tile);
     return {Legal::Kind::kInteger, "a multiple of 16 from 32 to 256", std::move(tiles), {}};
 }
-Legal stage_counts(const Spec&) { return one_of_integers({2, 3, 4}); }
+Legal stage_counts(const Spec&) { return one_of_integers({2, 3, 4, 5, 6}); }
 
 constexpr std::array kFields = {
     SpecField{"", "$schema", "\"schema.json\"", text, set_nothing, get_nothing, nullptr},

@@ -249,6 +249,7 @@ TEST_CASE("wgmma plans honour tile choices or refuse them with a way out") {
     CHECK(refusal([](Spec& s) { s.dtype = DataType::kBf16; }) == "/pv/type");
     CHECK(refusal([](Spec& s) { s.warp_q = 32; }) == "/tile/warp_q");
     CHECK(refusal([](Spec& s) { s.tile_q = 32; }) == "/tile/tile_q");
+    CHECK(refusal([](Spec& s) { s.stages = 5; }) == "/tile/stages");
     CHECK(refusal([](Spec& s) { s.tile_k = 256; }) == "/tile");
 }
 
