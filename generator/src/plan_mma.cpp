@@ -10,6 +10,7 @@ namespace sagejit {
 namespace {
 
 constexpr int kWarpLanes = 32;
+constexpr int kSchedulers = 4;  // of an SM
 constexpr int kQuantThreads = 256;
 constexpr int kRowsPerQuantThreads = 128;  // past this a thread's rows leave it no registers
 constexpr int kChannelsPerLane = 8;        // 16 bytes of fp16 or bf16
@@ -22,11 +23,17 @@ constexpr int kBanksChunks = 8;        // 16-byte chunks in one pass over the 32
 // Registers beyond fragments and accumulators: addresses, row state, copies. With 48, ptxas of
 // CUDA 13.0 spilled a few bytes where the estimate met the limit; with 64 it does not.
 constexpr int kRegisterOverhead = 64;
+// And what is left beside the estimate where more CTAs than one bound a thread's registers: ptxas
+// of CUDA 13.0 spilled 8 to 24 bytes where the bound was the estimate.
+constexpr int kRegistersToSpare = 16;
 // Past either of these Q moves to shared memory: ptxas of CUDA 13.0 spilled otherwise.
 constexpr int kRegistersWithQuery = 212;
 constexpr int kHeadDimWithQuery = 160;
-constexpr int kWideOutput = 192;
-constexpr int kRegistersWithWideOutput = 216;
+// Past these outputs leave registers for short tiles only, and then for no more than two stages.
+constexpr int kWideOutput = 144, kWidestOutput = 192;
+constexpr int kRegistersWithWidestOutput = 216;
+// Past these warps of 32 queries spilled, without and with a causal mask.
+constexpr int kRegistersOfWideWarps = 224, kRegistersWithMask = 200;
 // A row may outgrow its reference by 2^8 before it is rescaled: fp16 P then reaches 256, far from
 // 65504, and fp32 sums do not mind. Accumulators in fp16 and P in 8 bits need p <= 1.
 constexpr float kRescaleThreshold = 8.0f;
@@ -112,8 +119,11 @@ Plan build(const Spec& spec, const Target& target, int tile_q, int tile_k, int w
         stages * plan.stage_bytes + (plan.query_in_shared ? tile_q * plan.head_dim_padded : 0);
     plan.shared_bytes = plan.barrier_offset + kBarrierBytes;
     const int by_shared = target.shared_per_sm / (plan.shared_bytes + target.shared_reserved);
-    const int by_registers =
-        target.registers_per_sm / (plan.threads * round_up(plan.register_estimate, 8));
+    // Each scheduler has its share of the registers, and whole warps.
+    const int warps_a_scheduler =
+        target.registers_per_sm / kSchedulers /
+        (kWarpLanes * round_up(plan.register_estimate + kRegistersToSpare, 8));
+    const int by_registers = kSchedulers * warps_a_scheduler / plan.warps;
     const int by_threads = target.threads_per_sm / plan.threads;
     plan.ctas_per_sm = std::max(1, std::min({by_shared, by_registers, by_threads}));
 
@@ -145,8 +155,16 @@ bool fits_registers(const Plan& plan) {
 // Whether the compiler fits the kernel into registers without spilling: ptxas of CUDA 13.0 needs
 // more room than the estimate where outputs are wide.
 bool comfortable(const Plan& plan) {
-    return plan.head_dim_v_padded <= kWideOutput ||
-           (plan.stages == 2 && plan.register_estimate <= kRegistersWithWideOutput);
+    if (plan.head_dim_v_padded <= kWideOutput) return true;
+    if (plan.head_dim_v_padded <= kWidestOutput) return plan.tile_k == 32;
+    return plan.stages == 2 && plan.register_estimate <= kRegistersWithWidestOutput;
+}
+
+// Warps of 32 queries for which the compiler finds no registers.
+bool spills(const Plan& plan) {
+    const bool masked = plan.spec.causal != CausalMode::kNone;
+    return plan.m_tiles > 1 &&
+           plan.register_estimate > (masked ? kRegistersWithMask : kRegistersOfWideWarps);
 }
 
 // Warps of 32 queries beside outputs, guards and scales that leave them no registers.
@@ -162,7 +180,7 @@ bool crowded(const Plan& plan) {
 // each fragment that is read, and short tiles leave registers for both. Up to 64 channels, and
 // without a mask, long tiles are faster there; elsewhere they spill or nobody has measured them.
 bool preferred(const Plan& plan) {
-    if (!comfortable(plan) || crowded(plan) || plan.stages != 4) return false;
+    if (!comfortable(plan) || crowded(plan) || plan.stages < 4) return false;
     const Spec& spec = plan.spec;
     const bool narrow = std::max(spec.head_dim, spec.head_dim_v) <= 64;
     if (narrow && spec.causal == CausalMode::kNone && plan.v_path == VPath::kDirect &&
@@ -174,7 +192,7 @@ bool preferred(const Plan& plan) {
 
 constexpr std::array kTileQ = {128, 64, 32, 256};
 constexpr std::array kTileK = {64, 32, 128, 96};
-constexpr std::array kStages = {4, 3, 2};
+constexpr std::array kStages = {4, 3, 2, 5, 6};
 
 // Warps of 32 queries read each key fragment half as often; past 64 channels their accumulators
 // leave no registers.
@@ -198,7 +216,16 @@ int default_warp_q(const Spec& spec, int tile_q) {
                 fits(smallest) ? fix : "no tile of this head_dim fits; use sm_80 or sm_90");
 }
 
-[[noreturn]] void refuse_registers(const Plan& plan) {
+[[noreturn]] void refuse_registers(const Spec& spec, const Plan& plan) {
+    Spec shorter = spec;
+    shorter.tile_q = 16 * kMaxWarps;
+    if (plan.tile_q > *shorter.tile_q && !mma_candidates(shorter, plan.target).empty()) {
+        throw Error(ErrorCode::kUnsupportedTarget,
+                    "registers: tile_q " + std::to_string(plan.tile_q) + " takes warps of " +
+                        std::to_string(plan.warp_q) + " queries, for which head_dim " +
+                        std::to_string(spec.head_dim) + " leaves too few",
+                    "/tile/tile_q", "nearest legal value: " + std::to_string(*shorter.tile_q));
+    }
     throw Error(ErrorCode::kUnsupportedTarget,
                 "registers: warp_q " + std::to_string(plan.warp_q) + " with tile_k " +
                     std::to_string(plan.tile_k) + " needs about " +
@@ -236,7 +263,10 @@ std::vector<Plan> enumerate(const Spec& spec, const Target& target) {
 std::vector<Plan> mma_candidates(const Spec& spec, const Target& target) {
     if (spec.pv_type == PvType::kBf16 || spec.pv_type == PvType::kFp8) return {};
     std::vector<Plan> plans = enumerate(spec, target);
-    std::erase_if(plans, [](const Plan& plan) { return !fits(plan) || !fits_registers(plan); });
+    // What spills is for those who ask for it.
+    std::erase_if(plans, [&](const Plan& plan) {
+        return !fits(plan) || !fits_registers(plan) || (!spec.warp_q && spills(plan));
+    });
     std::stable_partition(plans.begin(), plans.end(),
                           [](const Plan& plan) { return comfortable(plan) && !crowded(plan); });
     std::stable_partition(plans.begin(), plans.end(), preferred);
@@ -262,7 +292,7 @@ void refuse_mma(const Spec& spec, const Target& target) {
                     "/tile", "leave the tile out, or use the nearest of those");
     }
     const Plan& wanted = plans.front();
-    if (!fits_registers(wanted)) refuse_registers(wanted);
+    if (!fits_registers(wanted) || spills(wanted)) refuse_registers(spec, wanted);
     Spec relaxed = spec;
     relaxed.tile_k = 32;
     relaxed.stages = 2;

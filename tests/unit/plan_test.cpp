@@ -134,6 +134,40 @@ TEST_CASE("tile choices of a spec are honoured or refused") {
     CHECK_THROWS_AS(make_plan(registers, find_target("sm_90")), Error);
 }
 
+TEST_CASE("queries a tile are honoured wherever registers last, or refused with what is legal") {
+    for (const Target& target : all_targets()) {
+        if (target.family == Family::kWgmma) continue;
+        for (int dim = kMinHeadDim; dim <= kMaxHeadDim; dim += kHeadDimStep) {
+            for (const CausalMode causal : {CausalMode::kNone, CausalMode::kTopLeft}) {
+                for (const int tile_q : {32, 64, 128, 256}) {
+                    INFO(target.name << " head_dim " << dim << " tile_q " << tile_q);
+                    Spec spec = spec_of(dim);
+                    spec.causal = causal;
+                    spec.tile_q = tile_q;
+                    if (supports(target, spec)) {
+                        CHECK(make_plan(spec, target).tile_q == tile_q);
+                        continue;
+                    }
+                    REQUIRE(tile_q == 256);
+                    try {
+                        make_plan(spec, target);
+                        FAIL("not refused");
+                    } catch (const Error& error) {
+                        CHECK(error.where() == "/tile/tile_q");
+                        CHECK(error.fix() == "nearest legal value: 128");
+                    }
+                }
+            }
+        }
+    }
+    Spec asked = spec_of(128);
+    asked.causal = CausalMode::kTopLeft;
+    asked.tile_q = 256;
+    CHECK_FALSE(supports(find_target("sm_90"), asked));
+    asked.warp_q = 32;  // whoever asks for what spills gets it
+    CHECK(supports(find_target("sm_90"), asked));
+}
+
 TEST_CASE("candidates are legal, different, and begin with the default") {
     for (const char* name : {"thread-d64", "thread-d128", "thread-d256"}) {
         const Spec spec = test::shipped_config(name);
