@@ -25,6 +25,8 @@ constexpr int kSignalBytes = 32;       // of a stage: four mbarriers
 constexpr int kLineBytes = 128;
 constexpr int kMeanSamples = 64;
 constexpr int kQuantThreads = 256;
+constexpr int kQuantMarkWords = 24;
+constexpr int kValueUnitWords = 288;       // scratch of a warp that quantizes V
 constexpr float kRescaleThreshold = 8.0f;  // as for mma.sync: P in 16 bits reaches 256
 // P in e4m3 reaches 2^8.8 < 448, and two bits less where the reference has just moved.
 constexpr float kFp8RescaleThreshold = 8.8f;
@@ -73,6 +75,15 @@ int early_exp_steps(const Spec& spec, int tile_k) {
 }
 
 bool is_fp8(const Spec& spec) { return spec.pv_type == PvType::kFp8; }
+
+// As many as registers allow: a tile of keys takes four for each pass over its rows.
+int quant_ctas_per_sm(const Spec& spec, int lanes, int tile_k) {
+    const int rows = kQuantThreads / lanes;
+    const int passes = (tile_k + rows - 1) / rows;
+    if (passes > 6) return 2;
+    if (is_fp8(spec)) return 3;
+    return passes > 4 ? 4 : 5;
+}
 
 // V's part of a plan.
 void add_values(Plan& plan) {
@@ -188,22 +199,17 @@ Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
         plan.tile_k / 2 + 4 * plan.tile_k / plan.product_keys + plan.output_columns / 2 + kOverhead;
 
     plan.quant_threads = kQuantThreads;
-    // ptxas would stop at 64 registers, and spill one, to fit four CTAs.
-    if (spec.pv_type == PvType::kFp8 && spec.head_dim_v <= 64) plan.quant_ctas_per_sm = 3;
     plan.quant_lanes = power_of_two_at_least(plan.head_dim_padded / 8);
+    plan.quant_ctas_per_sm = quant_ctas_per_sm(spec, plan.quant_lanes, plan.tile_k);
     plan.quant_lanes_v = power_of_two_at_least(round_up(spec.head_dim_v, kValuePanel) / 8);
-    const int groups = std::max(plan.tile_q, plan.tile_k) + 1;
-    const int sample_rows = kQuantThreads / plan.quant_lanes;
+    // templates/wgmma/quant_layout.cuh: means and factors, marks, then scratch of the warps, for
+    // sums of samples or a unit of V.
+    const int warps = kQuantThreads / kWarpLanes;
+    int scratch = plan.head_dim_padded;
+    if (is_fp8(spec)) scratch = std::max({scratch, 2 * spec.head_dim_v, kValueUnitWords});
     plan.quant_shared_bytes = round_up(
-        std::max(4 * (plan.head_dim_padded + groups), 4 * (sample_rows + 1) * plan.head_dim_padded),
-        128);
-    if (is_fp8(spec)) {
-        // Mean and factor of each channel, four words; then sums of samples, or a transposed tile.
-        const int channels = 8 * plan.quant_lanes_v;
-        const int rows = std::max(2 * 4 * kQuantThreads / plan.quant_lanes_v, plan.tile_k);
-        plan.quant_shared_bytes = std::max(
-            plan.quant_shared_bytes, round_up(8 * spec.head_dim_v + 16 + rows * channels, 128));
-    }
+        4 * (plan.head_dim_padded + 2 * spec.head_dim_v + kQuantMarkWords + warps * scratch),
+        kLineBytes);
     return plan;
 }
 

@@ -93,6 +93,7 @@ std::vector<Slot> quantize_slots(const Plan& plan) {
         {"quantize.lse_shift",
          lse_shift ? "quantize/lse_shift_dot.cuh" : "quantize/lse_shift_none.cuh"},
         {"quantize.amax", plan.has_amax ? "quantize/amax_matrix.cuh" : "quantize/amax_tile.cuh"},
+        {"quantize.round", "quantize/round.cuh"},
         {"quantize.rows", "quantize/rows.cuh"},
         {"quantize.read_query", "quantize/read_query.cuh"},
         {"quantize.read_key", "quantize/read_key.cuh"},

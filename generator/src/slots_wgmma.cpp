@@ -68,13 +68,11 @@ SourceParts wgmma_parts(const Plan& plan) {
         {"attention.panels", "wgmma/panels.cuh"},
         {"quantize.groups", groups_variant(spec.granularity)},
         {"quantize.sample", "quantize/sample.cuh"},
-        {"quantize.shift", spec.smooth_k ? "quantize/shift_sample.cuh" : "quantize/shift_none.cuh"},
-        {"quantize.keep", spec.smooth_k ? "quantize/keep_mean.cuh" : "quantize/keep_none.cuh"},
-        {"quantize.amax", "quantize/amax_tile.cuh"},
-        {"quantize.rows", "quantize/rows.cuh"},
-        {"quantize.read_key", "quantize/read_key.cuh"},
+        {"quantize.layout", "wgmma/quant_layout.cuh"},
+        {"quantize.shift", spec.smooth_k ? "wgmma/key_mean_sample.cuh" : "wgmma/key_mean_none.cuh"},
+        {"quantize.round", "quantize/round.cuh"},
         {"quantize.place", "quantize/place_panels.cuh"},
-        {"quantize.key", "quantize/key.cuh"},
+        {"quantize.key", "wgmma/quantize_keys.cuh"},
     };
     const auto add = [&parts](std::string_view slot, std::string_view file) {
         parts.slots.push_back({slot, file});

@@ -137,7 +137,8 @@ LaunchSteps launch_steps(const Plan& plan, const Shape& shape, const Workspace& 
     const int64_t k_tiles = shape.batch * shape.heads_kv * workspace.k_tiles;
     if (plan.target.family == Family::kWgmma) {
         if (k_tiles > 0) {
-            steps.push_back({"quantize", k_tiles, plan.quant_threads, plan.quant_shared_bytes});
+            steps.push_back({"quantize", k_tiles, plan.quant_threads, plan.quant_shared_bytes,
+                             false, plan.quant_ctas_per_sm});
         }
         if (plan.settle_parts > 0 && k_tiles > 0) {
             steps.push_back({"settle_values", shape.batch * shape.heads_kv * plan.settle_parts,
@@ -146,8 +147,8 @@ LaunchSteps launch_steps(const Plan& plan, const Shape& shape, const Workspace& 
         // Tiles of different length that take long are dealt out better one CTA at a time.
         const bool persistent =
             plan.spec.causal == CausalMode::kNone || workspace.k_tiles <= kMaxPersistentKeyTiles;
-        steps.push_back(
-            {"attention", q_tiles, plan.threads, plan.shared_bytes, k_tiles > 0, persistent});
+        steps.push_back({"attention", q_tiles, plan.threads, plan.shared_bytes, k_tiles > 0,
+                         persistent ? plan.ctas_per_sm : 0});
         return steps;
     }
     if (plan.has_statistics && shape.len_k > 0) {

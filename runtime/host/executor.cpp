@@ -26,7 +26,8 @@ class HostExecutor final : public Executor {
     void run(std::span<const LaunchStep> steps, const abi::Call& call,
              void* /*stream*/) const override {
         for (const LaunchStep& step : steps) {
-            const int64_t ctas = step.persistent ? std::min(step.ctas, kPersistentCtas) : step.ctas;
+            const int64_t ctas =
+                step.ctas_per_sm > 0 ? std::min(step.ctas, kPersistentCtas) : step.ctas;
             module_.run(std::string(step.entry), call, ctas, step.threads, step.shared_bytes,
                         seed_);
         }

@@ -54,7 +54,7 @@ class CudaExecutor : public Executor {
         : api_(driver_api()),
           context_(primary_context(device.ordinal())),
           where_(device.text()),
-          persistent_ctas_(int64_t{gpu_info(device.ordinal()).multiprocessors} * plan.ctas_per_sm),
+          multiprocessors_(gpu_info(device.ordinal()).multiprocessors),
           library_(api_, cubin, where_) {
         const ScopedContext scope(api_, context_);
         // Geometry depends on the shape, shared memory only on the plan: any shape that launches
@@ -89,7 +89,8 @@ class CudaExecutor : public Executor {
             // Only with the step before of this very call: other kernels promise nothing.
             config.numAttrs = step.may_overlap && &step != &steps.front() ? 1 : 0;
             config.gridDimX = static_cast<unsigned>(
-                step.persistent ? std::min(step.ctas, persistent_ctas_) : step.ctas);
+                step.ctas_per_sm > 0 ? std::min(step.ctas, multiprocessors_ * step.ctas_per_sm)
+                                     : step.ctas);
             config.blockDimX = static_cast<unsigned>(step.threads);
             config.sharedMemBytes = static_cast<unsigned>(step.shared_bytes);
             entry = find_entry(step.entry, entry);
@@ -147,7 +148,7 @@ class CudaExecutor : public Executor {
     const DriverApi& api_;
     CUcontext context_;
     std::string where_;
-    int64_t persistent_ctas_;  // as many as run at once
+    int64_t multiprocessors_;
     LoadedLibrary library_;
     std::vector<Entry> entries_;
 };

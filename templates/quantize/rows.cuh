@@ -2,8 +2,7 @@
 // Every float operation is an explicit IEEE one, so that all devices produce the same integers.
 // The tile stays in registers between the two steps: one read, one write.
 
-constexpr f32 kAmaxFloor = 8.8817841970012523e-16f;  // 2^-50: scales stay finite and positive
-constexpr u32 kBadRow = 0xFFFFFFFFu;                 // above every float's bits
+constexpr u32 kBadRow = 0xFFFFFFFFu;  // above every float's bits
 
 // Shared memory of the kernel: the mean, then one word per group, then the first bad key.
 constexpr u32 kMeanBytes = 4 * plan::head_dim_padded;
@@ -77,26 +76,6 @@ __device__ __forceinline__ void read_rows(Rows& tile, const TensorView& view, co
             const u32 group = is_query ? query_group(row) : key_group(row);
             atomic_max_shared(groups + 4 * group, largest);
         }
-    }
-}
-
-__device__ __forceinline__ f32 group_amax(u32 groups, u32 group) {
-    return max_f32(load_shared_f32(groups + 4 * group), kAmaxFloor);
-}
-
-// Rounds to nearest even: the sum's last eight bits are the integer, exact below 127.5, which no
-// value over its group's amax times 127 reaches.
-__device__ __forceinline__ void pack_s8(u32 (&bytes)[2], const f32 (&values)[8]) {
-    constexpr f32 kRound = 12582912.0f;  // 1.5 * 2^23
-    constexpr u32 kLowBytes = 0x0040;    // byte 0 of each
-    constexpr u32 kHalves = 0x5410;
-#pragma unroll
-    for (int i = 0; i < 2; ++i) {
-        u32 bits[4];
-#pragma unroll
-        for (int k = 0; k < 4; ++k) bits[k] = f32_to_bits(add_rn(values[4 * i + k], kRound));
-        bytes[i] = permute_bytes(permute_bytes(bits[0], bits[1], kLowBytes),
-                                 permute_bytes(bits[2], bits[3], kLowBytes), kHalves);
     }
 }
 

@@ -1,5 +1,10 @@
 // V is copied, in the layout of shared memory, only where copies of boxes cannot read it as it is.
-__device__ __forceinline__ void prepare_values(const Call& call, i32 kv_row, i32 tile_index, u32) {
+constexpr bool kKeysFirst = true;  // whether keys are read ahead of a head's means
+__device__ __forceinline__ void prepare_value_head(const Call&, i32, i32, u32) {}
+__device__ __forceinline__ void keep_notes(const Call&, u64, u32) {}
+
+__device__ __forceinline__ void prepare_values(const Call& call, i32 kv_row, i32 tile_index, u32,
+                                               u32) {
     if (call.v_packed == 0) return;
     constexpr u32 kChunks = plan::value_panels * kValuePanelBytes / 16;
     const u16* base = head_base(call.v, kv_row / call.heads_kv, kv_row % call.heads_kv);

@@ -2,6 +2,7 @@
 // a sample choose it, with room for numbers 28 times as large: what e4m3 gives away at the lower
 // end is below 2^-13 of the sample's largest. A tile that holds a larger number, or NaN or Inf,
 // leaves a note, and the next kernel settles it.
+constexpr bool kKeysFirst = false;         // whether keys are read ahead of a head's means
 constexpr int kSampleTop = 3;              // the sample's largest number comes into [2^3, 2^4)
 constexpr int kExactTop = 7;               // the very largest into [2^7, 2^8)
 constexpr u32 kLargestE4m3 = 0x43E00000u;  // 448, as the bits of a float
@@ -9,29 +10,31 @@ enum Note { kSaturated = 1, kNotFinite = 2 };
 
 __device__ __forceinline__ u32 scale_of_factor(u32 factor) { return (254u << 23) - factor; }
 
-// Of what remains of the finite values of `count` tokens: raises each channel's largest magnitude.
-template <class TokenOf>
-__device__ __forceinline__ void raise_magnitudes(const Call& call, const u16* base, u32 shared,
-                                                 i32 count, const TokenOf& token_of) {
-    f32 mean[8];
-    load_channels(mean, shared, mean_word);
-    u32 largest[8] = {};
-    if (has_channels()) {
-#pragma unroll 4
-        for (i32 i = value_row(); i < count; i += kValueRows) {
-            u32 pairs[4];
-            load_value(pairs, call, base, token_of(i));
+// Largest magnitudes of what remains of the finite values of eight channels.
+__device__ __forceinline__ void raise_largest(u32 (&largest)[8], const u32 (&pairs)[4],
+                                              const f32 (&mean)[8]) {
 #pragma unroll
-            for (int j = 0; j < 8; ++j) {
-                const u16 bits = nth_of_eight(pairs, j);
-                const f32 rest = add_rn(input_to_f32(bits), -mean[j]);
-                const u32 magnitude = f32_to_bits(rest) & 0x7FFFFFFFu;
-                if (input_is_finite(bits) && magnitude > largest[j]) largest[j] = magnitude;
-            }
+    for (int i = 0; i < 8; ++i) {
+        const u16 bits = nth_of_eight(pairs, i);
+        const u32 magnitude = f32_to_bits(add_rn(input_to_f32(bits), -mean[i])) & 0x7FFFFFFFu;
+        if (input_is_finite(bits) && magnitude > largest[i]) largest[i] = magnitude;
+    }
+}
+
+// Where a warp's lanes hold largest magnitudes of channels: raises the factors' words to them.
+__device__ __forceinline__ void mark_largest(u32 (&largest)[8], u32 shared) {
+#pragma unroll
+    for (int step = plan::quant_lanes_v; step < static_cast<int>(kWarpLanes); step *= 2) {
+#pragma unroll
+        for (int i = 0; i < 8; ++i) {
+            const u32 other = shuffle_xor_u32(largest[i], step);
+            largest[i] = other > largest[i] ? other : largest[i];
         }
+    }
+    if (quant_lane() < plan::quant_lanes_v && has_channels()) {
 #pragma unroll
-        for (int j = 0; j < 8; ++j) {
-            atomic_max_shared(factor_word(shared, 8 * value_lane() + j), largest[j]);
+        for (int i = 0; i < 8; ++i) {
+            atomic_max_shared(factor_word(shared, 8 * value_lane() + i), largest[i]);
         }
     }
     cta_barrier();
@@ -39,123 +42,213 @@ __device__ __forceinline__ void raise_magnitudes(const Call& call, const u16* ba
 
 // Turns largest magnitudes into the powers of two that bring them to [2^top, 2^(top + 1)), where
 // the inverse is a normal number too. For a largest of 0 nothing but 0 will do: notes say so.
-__device__ __forceinline__ void choose_factors(u32 shared, int top) {
+// kept: where the scales go; may be null.
+__device__ __forceinline__ void choose_factors(u32 shared, int top, f32* kept) {
     constexpr u32 kMost = 253;
+#pragma unroll 1
     for (u32 channel = thread_index(); channel < kValueChannels; channel += plan::quant_threads) {
         const u32 largest = load_shared_u32(factor_word(shared, channel));
         u32 exponent = 254 + static_cast<u32>(top) - (largest >> 23);
         if (exponent > kMost || largest == 0) exponent = kMost;
         store_shared_u32(factor_word(shared, channel), exponent << 23);
+        if (kept != nullptr) kept[channel] = bits_to_f32(scale_of_factor(exponent << 23));
     }
     cta_barrier();
 }
 
-// A word of the transposed tile holds four tokens of a channel, in the order in which a lane of the
-// attention kernel holds their probabilities: 2 q, 2 q + 1, 2 q + 8, 2 q + 9 of 16 tokens.
-constexpr u32 kValueWords = plan::tile_k / 4;
-__device__ __forceinline__ u32 token_of_word(u32 word, u32 i) {
-    return word / 4 * 16 + word % 4 * 2 + i / 2 * 8 + i % 2;
-}
-// Where it lies in scratch: few threads of a warp meet in a bank, either way through.
-__device__ __forceinline__ u32 transposed_word(u32 shared, u32 channel, u32 word) {
-    const u32 i = channel % 8;
-    const u32 lane = (channel / 8 + i + word / 4 % 2 * 8) % plan::quant_lanes_v;
-    return value_scratch(shared) + 4 * ((i * kValueWords + word) * plan::quant_lanes_v + lane);
+__device__ __forceinline__ void clear_factors(u32 shared) {
+#pragma unroll 1
+    for (u32 channel = thread_index(); channel < kValueChannels; channel += plan::quant_threads) {
+        store_shared_u32(factor_word(shared, channel), 0);
+    }
 }
 
-// Quantizes four tokens of eight channels into scratch.
-__device__ __forceinline__ void quantize_word(const Call& call, const u16* base, u32 shared,
-                                              i32 first, u32 word, const f32 (&mean)[8],
-                                              const f32 (&factor)[8], bool& saturated,
-                                              bool& nonfinite) {
-    u32 pairs[4][4];
-    bool inside[4];
+// A unit: 32 tokens of 32 channels. A lane takes four tokens of eight channels: those whose
+// probabilities one lane of the attention kernel holds, 2 q, 2 q + 1, 2 q + 8, 2 q + 9 of 16
+// tokens. So it makes one word of each channel; scratch of the warp turns them round.
+constexpr u32 kUnitTokens = 32;
+constexpr u32 kUnitChannels = 32;
+constexpr u32 kUnitColumns = divide_up(plan::head_dim_v, kUnitChannels);
+constexpr u32 kUnits = plan::tile_k / kUnitTokens * kUnitColumns;
+// Words: eight a channel, and eight more after eight channels, so that lanes meet in no bank.
+constexpr u32 kUnitWords = 9 * kUnitChannels;
+
+__device__ __forceinline__ u32 unit_word(u32 channel, u32 word) {
+    return channel * 8 + channel / 8 * 8 + word;
+}
+
+struct UnitLane {
+    i32 token;    // of the head: the first of this lane's four
+    u32 channel;  // of the head: the first of its eight
+    __device__ __forceinline__ i32 token_of(int t) const { return token + t / 2 * 8 + t % 2; }
+};
+
+// Channel i of a lane's four tokens, less the mean, scaled.
+__device__ __forceinline__ void scale_values(f32 (&scaled)[4], const u32 (&pairs)[4][4], int i,
+                                             f32 mean, f32 factor) {
 #pragma unroll
     for (int t = 0; t < 4; ++t) {
-        const i32 token = first + static_cast<i32>(token_of_word(word, t));
-        inside[t] = token < call.len_k;
-#pragma unroll
-        for (int i = 0; i < 4; ++i) pairs[t][i] = 0;
-        if (inside[t]) load_value(pairs[t], call, base, token);
+        const u16 bits = nth_of_eight(pairs[t], i);
+        scaled[t] = mul_rn(add_rn(input_to_f32(bits), -mean), factor);
     }
+}
+
+// Four tokens of eight channels to scratch. Returns whether one is too large, or not finite.
+__device__ __forceinline__ bool round_values(const u32 (&pairs)[4][4], u32 shared, u32 channel,
+                                             u32 words) {
+    f32 largest = 0.0f;
 #pragma unroll
+    for (int half = 0; half < 2; ++half) {
+        u32 mean[4], factor[4];
+        load_shared_u32x4(mean, mean_word(shared, channel + 4 * half));
+        load_shared_u32x4(factor, factor_word(shared, channel + 4 * half));
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            f32 scaled[4];
+            scale_values(scaled, pairs, 4 * half + i, bits_to_f32(mean[i]), bits_to_f32(factor[i]));
+#pragma unroll
+            for (int t = 0; t < 4; ++t) largest = larger_magnitude(largest, scaled[t]);
+            store_shared_u32(words + 4 * unit_word(4 * half + i, 0),
+                             f32_to_e4m3x4(scaled[0], scaled[1], scaled[2], scaled[3]));
+        }
+    }
+    return f32_to_bits(largest) > kLargestE4m3;
+}
+
+// The same where something is unusual: of what is not finite, and of tokens that are not there,
+// nothing remains. Marks say what there was.
+__device__ __forceinline__ void round_unusual(const u32 (&pairs)[4][4], u32 shared, UnitLane lane,
+                                              i32 len_k, u32 words, u32 marks) {
+    bool saturated = false, nonfinite = false;
+#pragma unroll 1
     for (int i = 0; i < 8; ++i) {
+        const f32 mean = load_shared_f32(mean_word(shared, lane.channel + i));
+        const f32 factor = load_shared_f32(factor_word(shared, lane.channel + i));
         f32 scaled[4];
 #pragma unroll
         for (int t = 0; t < 4; ++t) {
-            const u16 bits = nth_of_eight(pairs[t], i);
+            u16 bits = 0;  // of channel i: registers have no index
+#pragma unroll
+            for (int j = 0; j < 8; ++j) {
+                if (j == i) bits = nth_of_eight(pairs[t], j);
+            }
             const bool finite = input_is_finite(bits);
-            scaled[t] = mul_rn(add_rn(input_to_f32(bits), -mean[i]), factor[i]);
-            if (!inside[t] || !finite) scaled[t] = 0.0f;
+            scaled[t] = mul_rn(add_rn(input_to_f32(bits), -mean), factor);
+            if (!finite || lane.token_of(t) >= len_k) scaled[t] = 0.0f;
             saturated |= (f32_to_bits(scaled[t]) & 0x7FFFFFFFu) > kLargestE4m3;
             nonfinite |= !finite;
         }
-        store_shared_u32(transposed_word(shared, 8 * value_lane() + i, word),
+        store_shared_u32(words + 4 * unit_word(i, 0),
                          f32_to_e4m3x4(scaled[0], scaled[1], scaled[2], scaled[3]));
     }
+    if (saturated) atomic_max_shared(marks + 4 * kSaturatedMark, 1);
+    if (nonfinite) atomic_max_shared(marks + 4 * kNonfiniteMark, 1);
+}
+
+// Zeros where there is no token, or none of `len` at all.
+__device__ __forceinline__ void load_unit(u32 (&pairs)[4][4], const Call& call, const u16* base,
+                                          UnitLane lane, i32 len) {
+#pragma unroll
+    for (int t = 0; t < 4; ++t) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) pairs[t][i] = 0;
+    }
+    const auto source = [&](int t) {
+        return base + token_offset(call.v, lane.token_of(t)) + lane.channel;
+    };
+    if (call.v.vector_access != 0) {
+#pragma unroll
+        for (int t = 0; t < 4; ++t) {
+            if (lane.token_of(t) < len) load_global_u32x4(pairs[t], source(t));
+        }
+    } else {
+#pragma unroll
+        for (int t = 0; t < 4; ++t) {
+            if (lane.token_of(t) < len) load_eight(pairs[t], source(t), false);
+        }
+    }
+}
+
+__device__ __forceinline__ void quantize_unit(const Call& call, const u16* base, u32 shared,
+                                              u32 unit, i32 first, u8* destination, u32 marks) {
+    const u32 scratch = word_at(shared, kScratchWords + quant_warp() * kUnitWords);
+    const u32 own_channel = quant_lane() / 8 * 8;
+    const u32 own_word = quant_lane() % 8;  // four of each 16 tokens
+    const u32 first_channel = unit % kUnitColumns * kUnitChannels;
+    const u32 tokens = unit / kUnitColumns * kUnitTokens;
+    const UnitLane lane = {first + static_cast<i32>(tokens + own_word / 4 * 16 + own_word % 4 * 2),
+                           first_channel + own_channel};
+    const bool inside = kValueChannels % kUnitChannels == 0 || lane.channel < kValueChannels;
+    u32 pairs[4][4];
+    load_unit(pairs, call, base, lane, inside ? call.len_k : 0);
+    const u32 words = scratch + 4 * unit_word(own_channel, own_word);
+    bool unusual = inside && lane.token_of(3) >= call.len_k;
+    if (inside) unusual |= round_values(pairs, shared, lane.channel, words);
+    if (unusual) round_unusual(pairs, shared, lane, call.len_k, words, marks);
+    warp_barrier();
+    constexpr u32 kChunks = kValuePanelBytes / 16;  // of a row of a panel
+#pragma unroll
+    for (u32 piece = quant_lane(); piece < 2 * kUnitChannels; piece += kWarpLanes) {
+        const u32 channel = first_channel + piece / 2;
+        const u32 chunk = tokens / 16 + piece % 2;
+        u32 four[4];
+        load_shared_u32x4(four, scratch + 4 * unit_word(piece / 2, piece % 2 * 4));
+        if (kValueChannels % kUnitChannels != 0 && channel >= kValueChannels) continue;
+        store_global_u32x4(destination + chunk / kChunks * (kValueChannels * kValuePanelBytes) +
+                               panel_offset<kValuePanelBytes>(channel, chunk % kChunks * 16),
+                           four);
+    }
+    warp_barrier();
 }
 
 // One tile, as it will lie in shared memory: a row a channel, tokens in swizzled panels.
 __device__ __forceinline__ void quantize_value_tile(const Call& call, i32 kv_row, i32 tile_index,
-                                                    const u16* base, u32 shared) {
-    const i32 first = tile_index * plan::tile_k;
-    f32 mean[8], factor[8];
-    load_channels(mean, shared, mean_word);
-    load_channels(factor, shared, factor_word);
-    bool saturated = false, nonfinite = false;
-    if (has_channels()) {
-        for (u32 word = value_row(); word < kValueWords; word += kValueRows) {
-            quantize_word(call, base, shared, first, word, mean, factor, saturated, nonfinite);
-        }
-    }
-    if (saturated) atomic_max_shared(saturated_word(shared), 1);
-    if (nonfinite) atomic_max_shared(nonfinite_word(shared), 1);
-    cta_barrier();
-    constexpr u32 kChunks = kValuePanelBytes / 16;  // of a row of a panel
+                                                    u32 shared, u32 marks) {
     u8* destination =
         call.v_work + (static_cast<u64>(kv_row) * call.k_tiles + tile_index) * kValueTileBytes;
-    for (u32 i = thread_index(); i < kValueTileBytes / 16; i += plan::quant_threads) {
-        const u32 channel = i / kChunks % kValueChannels;
-        const u32 chunk = i % kChunks ^ channel / (8 / kChunks) % kChunks;
-        const u32 word = 4 * (i / (kChunks * kValueChannels) * kChunks + chunk);
-        u32 words[4];
-#pragma unroll
-        for (int j = 0; j < 4; ++j) {
-            words[j] = load_shared_u32(transposed_word(shared, channel, word + j));
-        }
-        store_global_u32x4(destination + 16 * i, words);
+#pragma unroll 1
+    for (u32 unit = quant_warp(); unit < kUnits; unit += kQuantWarps) {
+        quantize_unit(call, value_base(call, kv_row), shared, unit, tile_index * plan::tile_k,
+                      destination, marks);
     }
 }
 
-__device__ __forceinline__ void clear_value_words(u32 shared) {
-    for (u32 i = thread_index(); i < kValueChannels + 4; i += plan::quant_threads) {
-        store_shared_u32(factor_word(shared, i), 0);
+// Mean and factors of a head; its first tile keeps them.
+__device__ __forceinline__ void prepare_value_head(const Call& call, i32 kv_row, i32 tile_index,
+                                                   u32 shared) {
+    ValueSample sample;
+    sample.load(call, call.v, value_base(call, kv_row), value_row(), 8 * value_lane(),
+                kValueChannels);
+    clear_factors(shared);
+    find_value_means(call, sample, shared);
+    f32 mean[8] = {};
+    u32 largest[8] = {};
+    if (has_channels()) load_eight_f32(mean, mean_word(shared, 8 * value_lane()));
+#pragma unroll
+    for (int read = 0; read < ValueSample::kReads; ++read) {
+        if (ValueSample::index(read, value_row()) < ValueSample::count(call)) {
+            raise_largest(largest, sample.pairs[read], mean);
+        }
+    }
+    mark_largest(largest, shared);
+    const u64 words = static_cast<u64>(kv_row) * kValueChannels;
+    choose_factors(shared, kSampleTop, tile_index == 0 ? call.v_scale + words : nullptr);
+    if (tile_index != 0) return;
+#pragma unroll 1
+    for (u32 channel = thread_index(); channel < kValueChannels; channel += plan::quant_threads) {
+        call.v_mean[words + channel] = load_shared_f32(mean_word(shared, channel));
+        call.v_first_bad[words + channel] = kNoBadKey;
     }
 }
 
 __device__ __forceinline__ void prepare_values(const Call& call, i32 kv_row, i32 tile_index,
-                                               u32 shared) {
-    const u16* base = value_base(call, kv_row);
-    const i32 samples = value_samples(call);
-    cta_barrier();  // the keys are through with shared memory
-    clear_value_words(shared);
-    find_value_means(call, base, shared);
-    cta_barrier();
-    raise_magnitudes(call, base, shared, samples,
-                     [&](i32 i) { return sampled_token(call, i, samples); });
-    choose_factors(shared, kSampleTop);
-    quantize_value_tile(call, kv_row, tile_index, base, shared);
-    if (thread_index() == 0) {
-        call.v_notes[static_cast<u64>(kv_row) * call.k_tiles + tile_index] =
-            static_cast<i32>(load_shared_u32(saturated_word(shared)) * kSaturated +
-                             load_shared_u32(nonfinite_word(shared)) * kNotFinite);
-    }
-    if (tile_index != 0) return;
-    for (u32 channel = thread_index(); channel < kValueChannels; channel += plan::quant_threads) {
-        const u64 index = static_cast<u64>(kv_row) * kValueChannels + channel;
-        call.v_mean[index] = load_shared_f32(mean_word(shared, channel));
-        call.v_scale[index] =
-            bits_to_f32(scale_of_factor(load_shared_u32(factor_word(shared, channel))));
-        call.v_first_bad[index] = kNoBadKey;
-    }
+                                               u32 shared, u32 marks) {
+    quantize_value_tile(call, kv_row, tile_index, shared, marks);
+}
+
+__device__ __forceinline__ void keep_notes(const Call& call, u64 tile_row, u32 marks) {
+    if (thread_index() != 0) return;
+    call.v_notes[tile_row] =
+        static_cast<i32>(load_shared_u32(marks + 4 * kSaturatedMark) * kSaturated +
+                         load_shared_u32(marks + 4 * kNonfiniteMark) * kNotFinite);
 }

@@ -82,11 +82,11 @@ class BareLaunches {
         add_value_map(plan, b.problem.arguments(), MapEncoder(), call_);
         overlap_.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
         overlap_.value.programmaticStreamSerializationAllowed = 1;
-        const int64_t at_once = int64_t{gpu_info(0).multiprocessors} * plan.ctas_per_sm;
         for (const LaunchStep& step : launch_steps(plan, shape, layout)) {
             Launch& launch = launches_.emplace_back();
-            launch.config.gridDimX =
-                static_cast<unsigned>(step.persistent ? std::min(step.ctas, at_once) : step.ctas);
+            const int64_t at_once = int64_t{gpu_info(0).multiprocessors} * step.ctas_per_sm;
+            launch.config.gridDimX = static_cast<unsigned>(
+                step.ctas_per_sm > 0 ? std::min(step.ctas, at_once) : step.ctas);
             launch.config.gridDimY = launch.config.gridDimZ = 1;
             launch.config.blockDimX = static_cast<unsigned>(step.threads);
             launch.config.blockDimY = launch.config.blockDimZ = 1;

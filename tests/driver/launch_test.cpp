@@ -117,12 +117,18 @@ TEST_CASE("a persistent launch takes as many CTAs as run at once", "[driver]") {
     spec.target = "sm_90a";
     const Kernel kernel = prepare(spec, gpu);
     const int tile_q = kernel.plan().tile_q;
-    const DeviceProblem problem(gpu, kernel.plan(), {4, 32, 1, 5 * tile_q, 16});
+    const int tile_k = kernel.plan().tile_k;
+    const DeviceProblem problem(gpu, kernel.plan(), {4, 32, 32, 5 * tile_q, 9 * tile_k});
     stub->reset();
     problem.launch(kernel, nullptr);
+    const auto multiprocessors = static_cast<unsigned>(gpu_info(0).multiprocessors);
+    const auto quantizers = static_cast<unsigned>(kernel.plan().quant_ctas_per_sm);
     stub::Launch launch;
+    REQUIRE(stub->launch(0, &launch));
+    CHECK(launch.grid[0] == multiprocessors * quantizers);
+    CHECK(launch.grid[0] < 4u * 32 * 9);
     REQUIRE(stub->launch(1, &launch));
-    CHECK(launch.grid[0] == static_cast<unsigned>(gpu_info(0).multiprocessors));
+    CHECK(launch.grid[0] == multiprocessors);
     CHECK(launch.grid[0] < 4u * 32 * 5);
 }
 

@@ -47,6 +47,20 @@ __device__ __forceinline__ f32 max_f32(f32 a, f32 b) { return fmaxf(a, b); }
      R"(// The larger one; the other one where one is NaN.
 inline f32 max_f32(f32 a, f32 b) { return __builtin_isnan(a) || a < b ? b : a; }
 )"},
+    {"larger_magnitude",
+     R"(// The larger of |a| and |b|; NaN where one is NaN.
+__device__ __forceinline__ f32 larger_magnitude(f32 a, f32 b) {
+    f32 result;
+    asm("max.NaN.f32 %0, %1, %2;" : "=f"(result) : "f"(fabsf(a)), "f"(fabsf(b)));
+    return result;
+}
+)",
+     R"(// The larger of |a| and |b|; NaN where one is NaN.
+inline f32 larger_magnitude(f32 a, f32 b) {
+    const f32 left = __builtin_fabsf(a), right = __builtin_fabsf(b);
+    return left > right || left != left ? left : right;
+}
+)"},
     {"min_f32",
      R"(// The smaller one; the other one where one is NaN.
 __device__ __forceinline__ f32 min_f32(f32 a, f32 b) { return fminf(a, b); }

@@ -42,8 +42,9 @@ struct LaunchStep {
     int threads = 0;
     int shared_bytes = 0;
     bool may_overlap = false;  // starts while the step before still runs, and waits for it itself
-    // Its CTAs take one piece of work after the other: as many as the device runs at once will do.
-    bool persistent = false;
+    // Not 0: CTAs take one piece of work after the other, so as many as run at once will do, which
+    // is so many a multiprocessor.
+    int ctas_per_sm = 0;
 };
 
 // A short list of launches without memory of its own: launching allocates nothing.
