@@ -106,6 +106,13 @@ inline std::vector<Spec> wgmma_specs() {
     add(72, 40, G::kWarp, C::kBottomRight, true, true, true);
     add(40, 200, G::kBlock, C::kNone, true, false, true);
     add(160, 160, G::kThread, C::kTopLeft, true, true, false);
+    const auto pair = [&](int dim, int dim_v, CausalMode causal) {
+        add(dim, dim_v, G::kThread, causal, true, false, true);
+        specs.back().cluster_q = 2;
+    };
+    pair(128, 128, C::kNone);
+    pair(64, 64, C::kBottomRight);
+    pair(192, 192, C::kTopLeft);
     return specs;
 }
 
@@ -143,6 +150,7 @@ inline std::vector<Spec> fp8_specs() {
     add(40, 200, G::kBlock, C::kTopLeft, bf16);
     add(192, 192, G::kThread, C::kNone, [](Spec& s) { s.lse = s.smooth_k = false; });
     add(256, 256, G::kThread, C::kTopLeft, unpromoted);
+    add(128, 128, G::kThread, C::kTopLeft, [](Spec& s) { s.cluster_q = 2; });
     return specs;
 }
 

@@ -262,6 +262,7 @@ std::vector<Plan> enumerate(const Spec& spec, const Target& target) {
 
 std::vector<Plan> mma_candidates(const Spec& spec, const Target& target) {
     if (spec.pv_type == PvType::kBf16 || spec.pv_type == PvType::kFp8) return {};
+    if (spec.cluster_q.value_or(1) != 1) return {};
     std::vector<Plan> plans = enumerate(spec, target);
     // What spills is for those who ask for it.
     std::erase_if(plans, [&](const Plan& plan) {
@@ -283,6 +284,11 @@ void refuse_mma(const Spec& spec, const Target& target) {
         throw Error(ErrorCode::kUnsupportedTarget,
                     "P*V in fp8_e4m3 exists for sm_90a only, not for " + std::string(target.name),
                     "/pv/type", "use \"int8\", or target sm_90a");
+    }
+    if (spec.cluster_q.value_or(1) != 1) {
+        throw Error(ErrorCode::kUnsupportedTarget,
+                    "clusters exist for sm_90a only, not for " + std::string(target.name),
+                    "/tile/cluster_q", "nearest legal value: 1");
     }
     const std::vector<Plan> plans = enumerate(spec, target);
     if (plans.empty()) {

@@ -30,7 +30,7 @@ Json to_json_object(const Plan& plan) {
     entries.push_back("quantize");
     if (plan.settle_parts > 0) entries.push_back("settle_values");
     entries.push_back("attention");
-    return {
+    Json json = {
         {"target", plan.target.name},
         {"attention",
          {{"tile_q", plan.tile_q},
@@ -86,6 +86,8 @@ Json to_json_object(const Plan& plan) {
           {"settle_ctas_per_head", plan.settle_parts}}},
         {"entries", entries},
     };
+    if (wgmma) json["attention"]["cluster_q"] = plan.cluster_q;
+    return json;
 }
 
 }  // namespace

@@ -151,12 +151,14 @@ Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
     plan.spec.tile_q = shape.groups * kGroupRows;
     plan.spec.tile_k = shape.tile_k;
     plan.spec.stages = shape.stages;
+    plan.spec.cluster_q = spec.cluster_q.value_or(1);
     plan.spec.target = std::string(target.name);
     plan.target = target;
     plan.tile_q = *plan.spec.tile_q;
     plan.tile_k = shape.tile_k;
     plan.warp_q = kWarpRows;
     plan.groups = shape.groups;
+    plan.cluster_q = *plan.spec.cluster_q;
     plan.warps = shape.groups * kWarpsPerGroup;
     plan.threads = (plan.warps + kCopyWarps) * kWarpLanes;
     plan.stages = shape.stages;

@@ -19,6 +19,7 @@ Bindings wgmma_bindings(const Plan& plan) {
         {"threads", number(plan.threads)},
         {"stages", number(plan.stages)},
         {"ctas_per_sm", number(plan.ctas_per_sm)},
+        {"cluster_q", number(plan.cluster_q)},
         {"output_columns", number(plan.output_columns)},
         {"panel_bytes", number(plan.panel_bytes)},
         {"value_panels", number(plan.value_panels)},
@@ -97,6 +98,9 @@ SourceParts wgmma_parts(const Plan& plan) {
                                                      : "wgmma/sums_add.cuh";
     const std::vector<Slot> loop = {
         {"attention.causal", mask_variant(spec.causal)},
+        {"attention.signals", "wgmma/signals.cuh"},
+        {"attention.cluster",
+         plan.cluster_q == 1 ? "wgmma/cluster_none.cuh" : "wgmma/cluster_pair.cuh"},
         {"attention.pipeline", "wgmma/pipeline.cuh"},
         {"attention.query", "wgmma/query.cuh"},
         {"attention.products", "wgmma/products.cuh"},

@@ -208,6 +208,7 @@ Legal tile_ks(const Spec&) {
     return {Legal::Kind::kInteger, "a multiple of 16 from 32 to 256", std::move(tiles), {}};
 }
 Legal stage_counts(const Spec&) { return one_of_integers({2, 3, 4, 5, 6}); }
+Legal cluster_sizes(const Spec&) { return one_of_integers({1, 2}); }
 
 constexpr std::array kFields = {
     SpecField{"", "$schema", "\"schema.json\"", text, set_nothing, get_nothing, nullptr},
@@ -230,6 +231,7 @@ constexpr std::array kFields = {
     field<&Spec::tile_k>("tile", "tile_k", tile_ks, "64"),
     field<&Spec::warp_q>("tile", "warp_q", warp_qs, "32"),
     field<&Spec::stages>("tile", "stages", stage_counts, "2"),
+    field<&Spec::cluster_q>("tile", "cluster_q", cluster_sizes, "1"),
     field<&Spec::target>("", "target", targets, "\"sm_80\""),
 };
 

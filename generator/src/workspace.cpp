@@ -59,10 +59,11 @@ Workspace make_workspace(const Plan& plan, const Shape& shape) {
     check_shape(shape);
     Workspace result;
     const int q_tiles_a_row = divide_up(shape.len_q, plan.tile_q);
+    const int ctas_a_row = divide_up(q_tiles_a_row, plan.cluster_q) * plan.cluster_q;
     const int k_tiles_a_row = divide_up(shape.len_k, plan.tile_k);
     const __int128 rows =
         static_cast<__int128>(shape.batch) * (2 * shape.heads_q + 4 * shape.heads_kv);
-    if (rows * std::max(q_tiles_a_row, k_tiles_a_row) > kMaxCtas) {
+    if (rows * std::max(ctas_a_row, k_tiles_a_row) > kMaxCtas) {
         refuse("shape", "batch * heads * tiles exceeds the 2^31 - 1 CTAs of a grid");
     }
     if (nothing_to_do(shape)) return result;
@@ -147,8 +148,10 @@ LaunchSteps launch_steps(const Plan& plan, const Shape& shape, const Workspace& 
         // Tiles of different length that take long are dealt out better one CTA at a time.
         const bool persistent =
             plan.spec.causal == CausalMode::kNone || workspace.k_tiles <= kMaxPersistentKeyTiles;
-        steps.push_back({"attention", q_tiles, plan.threads, plan.shared_bytes, k_tiles > 0,
-                         persistent ? plan.ctas_per_sm : 0});
+        const int64_t clusters =
+            shape.batch * shape.heads_q * divide_up(workspace.q_tiles, plan.cluster_q);
+        steps.push_back({"attention", clusters * plan.cluster_q, plan.threads, plan.shared_bytes,
+                         k_tiles > 0, persistent ? plan.ctas_per_sm : 0, plan.cluster_q});
         return steps;
     }
     if (plan.has_statistics && shape.len_k > 0) {

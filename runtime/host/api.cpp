@@ -35,6 +35,8 @@ void copy_bytes(void* destination, const void* source, u32 bytes) {
 u32 thread_index() { return static_cast<u32>(current_machine->thread()); }
 u32 cta_index() { return current_machine->job().cta; }
 u32 cta_count() { return current_machine->job().ctas; }
+u32 cluster_rank() { return current_machine->cluster_rank(); }
+u32 cluster_size() { return static_cast<u32>(current_machine->cluster().size); }
 void cta_barrier() { current_machine->cta_barrier(); }
 void warp_barrier() { current_machine->warp_barrier(); }
 
@@ -223,6 +225,8 @@ const abi::HostApi host_api = {
     .thread_index = thread_index,
     .cta_index = cta_index,
     .cta_count = cta_count,
+    .cluster_rank = cluster_rank,
+    .cluster_size = cluster_size,
     .cta_barrier = cta_barrier,
     .warp_barrier = warp_barrier,
     .load_shared = load_shared,
@@ -247,6 +251,12 @@ const abi::HostApi host_api = {
     .copy_bulk = async_api::copy_bulk,
     .copy_tensor_4d = async_api::copy_tensor_4d,
     .prefetch_tensor_map = async_api::prefetch_tensor_map,
+    .cluster_barrier = async_api::cluster_barrier,
+    .peer_address = async_api::peer_address,
+    .mbarrier_arrive_peer = async_api::mbarrier_arrive_peer,
+    .mbarrier_wait_cluster = async_api::mbarrier_wait_cluster,
+    .copy_bulk_multicast = async_api::copy_bulk_multicast,
+    .copy_tensor_4d_multicast = async_api::copy_tensor_4d_multicast,
     .named_barrier = async_api::named_barrier,
     .set_max_registers = async_api::set_max_registers,
     .wgmma = async_api::wgmma,

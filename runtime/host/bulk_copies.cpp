@@ -72,31 +72,46 @@ BulkRow row_of(const BulkCopy& copy, u32 index) {
 }
 
 void Machine::issue_bulk_copy(BulkCopy& copy, u32 alignment, u32 barrier_address) {
+    issue_multicast_copy(copy, alignment, barrier_address, 1u << cluster_rank());
+}
+
+void Machine::issue_multicast_copy(BulkCopy& copy, u32 alignment, u32 barrier_address, u32 ctas) {
     shared_range(copy.address, copy.bytes(), alignment, copy.operation);
     if (copy.base % kChunkBytes != 0 || copy.bytes() % kChunkBytes != 0 || copy.bytes() == 0) {
         fail_rule(copy.operation, copy.address, "source and size must be multiples of 16 bytes");
     }
-    Mbarrier& barrier = mbarrier_at(barrier_address, copy.operation, copy.caller);
+    if (ctas == 0) fail_rule(copy.operation, copy.address, "it goes to no CTA");
+    touch(copy);
+    for (u32 rank = 0; ctas >> rank != 0; ++rank) {
+        if ((ctas >> rank & 1) == 0) continue;
+        Machine& target = live_peer(rank, copy.operation, copy.address);
+        issue_copy_to(target, copy, barrier_address);
+    }
+    land_early_copies();
+}
+
+// Each destination's part is a copy of its own, which that CTA's machine completes.
+void Machine::issue_copy_to(Machine& target, BulkCopy copy, u32 barrier_address) {
+    Mbarrier& barrier = mbarrier_at(target, barrier_address, copy.operation, copy.caller);
     if (!barrier.shown) {
         fail_rule(copy.operation, barrier_address, "mbarrier_init_fence is missing after its init");
     }
-    if (bulk_copies_.size() == kMostBulkCopies) {
+    if (target.bulk_copies_.size() == kMostBulkCopies) {
         fail_rule(copy.operation, copy.address, "more than 1024 are in flight");
     }
-    touch(copy);
-    copy.barrier = static_cast<u32>(mbarriers_.index_of(barrier));
-    copy.shadow = next_shadow_++ % kShadows;
-    copy.may_land_early = bulk_landing_ == Landing::kAnyTime && chance(2);
-    char& issued = shadow_tags_[copy.shadow];
+    const Landing landing = target.bulk_landing_;
+    copy.barrier = static_cast<u32>(target.mbarriers_.index_of(barrier));
+    copy.shadow = target.next_shadow_++ % kShadows;
+    copy.may_land_early = landing == Landing::kAnyTime && chance(2);
+    char& issued = target.shadow_tags_[copy.shadow];
     release(issued);
-    shadows_[copy.shadow].acquire_from(issued);
-    bulk_copies_.push_back(copy);
-    early_work_ += copy.may_land_early;
-    idle_polls_ = 0;
-    if (bulk_landing_ == Landing::kAtIssue || (bulk_landing_ == Landing::kAnyTime && chance(4))) {
-        land_bulk_copy(static_cast<int>(bulk_copies_.size()) - 1);
+    target.shadows_[copy.shadow].acquire_from(issued);
+    target.bulk_copies_.push_back(copy);
+    target.early_work_ += copy.may_land_early;
+    target.idle_polls_ = 0;
+    if (landing == Landing::kAtIssue || (landing == Landing::kAnyTime && chance(4))) {
+        target.land_bulk_copy(static_cast<int>(target.bulk_copies_.size()) - 1);
     }
-    land_early_copies();
 }
 
 void Machine::land_some_bulk_copies() {

@@ -16,7 +16,7 @@ namespace sagejit {
 namespace {
 
 // So few that most of them take several pieces of work, one after the other.
-constexpr int64_t kPersistentCtas = 3;
+constexpr int64_t kPersistentClusters = 3;
 
 class HostExecutor final : public Executor {
   public:
@@ -26,10 +26,11 @@ class HostExecutor final : public Executor {
     void run(std::span<const LaunchStep> steps, const abi::Call& call,
              void* /*stream*/) const override {
         for (const LaunchStep& step : steps) {
-            const int64_t ctas =
-                step.ctas_per_sm > 0 ? std::min(step.ctas, kPersistentCtas) : step.ctas;
-            module_.run(std::string(step.entry), call, ctas, step.threads, step.shared_bytes,
-                        seed_);
+            const int64_t ctas = step.ctas_per_sm > 0
+                                     ? std::min(step.ctas, kPersistentClusters * step.cluster)
+                                     : step.ctas;
+            module_.run(std::string(step.entry), call, ctas, step.threads, step.shared_bytes, seed_,
+                        step.cluster);
         }
     }
 

@@ -16,6 +16,10 @@ std::string_view to_string(Wait wait) {
             return "have not started";
         case Wait::kCtaBarrier:
             return "wait at cta_barrier";
+        case Wait::kClusterArrive:
+            return "wait at cluster_arrive";
+        case Wait::kClusterWait:
+            return "wait at cluster_wait";
         case Wait::kWarpBarrier:
             return "wait at warp_barrier";
         case Wait::kLdmatrix:
@@ -101,6 +105,15 @@ std::string describe_mbarriers(const Machine& machine) {
     return text;
 }
 
+// "warp 0: ...; warp 1: ...; mbarrier at 64 ...".
+std::string describe_waits(const Machine& machine) {
+    std::string text;
+    for (int i = 0; i < machine.warps(); ++i) {
+        text += fmt::format("{}warp {}: {}", i == 0 ? "" : "; ", i, describe(machine.warp(i)));
+    }
+    return text + describe_mbarriers(machine);
+}
+
 std::string describe(const Machine& machine) {
     const Fault& fault = machine.fault();
     const int warp = fault.thread / kWarpLanes;
@@ -112,11 +125,13 @@ std::string describe(const Machine& machine) {
                                describe(machine.warp(warp)));
         case Fault::Kind::kStuck: {
             std::string text = "warps wait for each other and can never go on";
-            for (int i = 0; i < machine.warps(); ++i) {
-                text +=
-                    fmt::format("{} warp {}: {}", i == 0 ? ":" : ";", i, describe(machine.warp(i)));
+            text += ": " + describe_waits(machine);
+            for (int i = 0; machine.cluster().size > 1 && i < machine.cluster().size; ++i) {
+                const Machine& peer = *machine.cluster().ctas[i];
+                if (&peer == &machine) continue;
+                text += fmt::format("; in cta {}: {}", peer.job().cta, describe_waits(peer));
             }
-            return text + describe_mbarriers(machine);
+            return text;
         }
         case Fault::Kind::kOutOfRange:
             return fmt::format("{}: {} bytes at shared address {} are outside the CTA's {} bytes",

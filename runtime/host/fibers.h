@@ -32,6 +32,8 @@ class FiberSet {
     void enter();
     // The fiber that runs, or kOutside.
     int running() const { return running_; }
+    // The fiber that switched to it.
+    int previous() const { return previous_; }
     // Suspends what is running and resumes `next`. Returns when something switches back. Inline
     // like all that calls it: after a switch the CPU mispredicts every return.
     [[gnu::always_inline]] void switch_to(int next);

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <exception>
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -43,7 +45,7 @@ class MachinePool {
     }
     void give_back(std::unique_ptr<Machine> machine) {
         const std::lock_guard lock(mutex_);
-        if (idle_.size() < static_cast<std::size_t>(worker_count())) {
+        if (idle_.size() < 2 * static_cast<std::size_t>(worker_count())) {
             idle_.push_back(std::move(machine));
         }
     }
@@ -62,20 +64,31 @@ MachinePool& machine_pool() {
 // One launch, shared by its workers.
 class Launch {
   public:
-    Launch(const CtaJob& job, int64_t ctas) : job_(job), ctas_(ctas) {}
+    Launch(const CtaJob& job, int64_t ctas, int cluster)
+        : job_(job), ctas_(ctas), cluster_(cluster) {}
 
     // Executes CTAs until none is left or one has failed.
     void work() {
         int64_t cta = 0;
         try {
-            std::unique_ptr<Machine> machine;
-            while (!failed_ && (cta = next_++) < ctas_) {
-                if (!machine) machine = machine_pool().take();
+            std::array<std::unique_ptr<Machine>, kMostClusterCtas> machines;
+            std::array<Machine*, kMostClusterCtas> in_use{};
+            while (!failed_ && (cta = next_.fetch_add(cluster_)) < ctas_) {
+                for (int i = 0; i < cluster_; ++i) {
+                    if (!machines[i]) machines[i] = machine_pool().take();
+                    in_use[i] = machines[i].get();
+                }
                 CtaJob job = job_;
                 job.cta = static_cast<u32>(cta);
-                machine->run(job);
+                if (cluster_ == 1) {
+                    in_use[0]->run(job);
+                } else {
+                    Machine::run_cluster(std::span(in_use).first(cluster_), job);
+                }
             }
-            if (machine) machine_pool().give_back(std::move(machine));
+            for (std::unique_ptr<Machine>& machine : machines) {
+                if (machine) machine_pool().give_back(std::move(machine));
+            }
         } catch (...) {
             fail(cta, std::current_exception());
         }
@@ -98,6 +111,7 @@ class Launch {
 
     const CtaJob job_;
     const int64_t ctas_;
+    const int cluster_;
     std::atomic<int64_t> next_ = 0;
     std::atomic<bool> failed_ = false;
     std::mutex mutex_;
@@ -105,7 +119,13 @@ class Launch {
     std::exception_ptr error_;
 };
 
-void check_geometry(int64_t ctas, int threads, int shared_bytes) {
+void check_geometry(int64_t ctas, int threads, int shared_bytes, int cluster) {
+    const bool whole = cluster >= 1 && cluster <= kMostClusterCtas && ctas % cluster == 0;
+    if (!whole) {
+        throw Error(ErrorCode::kLaunchFailed,
+                    fmt::format("a grid of {} CTAs in clusters of {}", ctas, cluster), {},
+                    fmt::format("whole clusters of at most {}", kMostClusterCtas));
+    }
     const bool good = ctas >= 0 && ctas <= kMaxCtas && threads > 0 && threads <= kMaxThreads &&
                       threads % kWarpLanes == 0 && shared_bytes >= 0 &&
                       shared_bytes <= kMaxSharedBytes;
@@ -121,8 +141,8 @@ void check_geometry(int64_t ctas, int threads, int shared_bytes) {
 }  // namespace
 
 void run_grid(KernelFunction kernel, const abi::Call& call, int64_t ctas, int threads,
-              int shared_bytes, uint64_t seed) {
-    check_geometry(ctas, threads, shared_bytes);
+              int shared_bytes, uint64_t seed, int cluster) {
+    check_geometry(ctas, threads, shared_bytes, cluster);
     CtaJob job;
     job.kernel = kernel;
     job.call = &call;
@@ -130,10 +150,10 @@ void run_grid(KernelFunction kernel, const abi::Call& call, int64_t ctas, int th
     job.threads = threads;
     job.shared_bytes = shared_bytes;
     job.seed = seed;
-    Launch launch(job, ctas);
+    Launch launch(job, ctas, cluster);
     {
         std::vector<std::jthread> workers;
-        const int64_t extra = std::min<int64_t>(worker_count(), ctas) - 1;
+        const int64_t extra = std::min<int64_t>(worker_count(), ctas / cluster) - 1;
         try {
             for (int64_t i = 0; i < extra; ++i) workers.emplace_back([&] { launch.work(); });
         } catch (const std::system_error&) {

@@ -21,7 +21,7 @@ u64 mix(u64 value) {
     return value ^ (value >> 31);
 }
 
-// Of the CTA that runs on this thread: one runs at a time, from its beginning to its end.
+// Of the CTAs that run on this thread, a cluster's together, since one of them finished.
 constinit thread_local InstructionCounts executed;
 
 void count(Wait wait) {
@@ -48,6 +48,7 @@ void count(Wait wait) {
         case Wait::kCtaBarrier:
         case Wait::kWarpBarrier:
         case Wait::kNamedBarrier:
+        case Wait::kClusterArrive:
             ++executed.barriers;
             break;
         default:
@@ -71,7 +72,16 @@ Machine::~Machine() {
 }
 
 void Machine::run(const CtaJob& job) {
+    alone_.phase = 0;
+    prepare(job, alone_);
+    go_on();
+    finish();
+    if (has_faulted()) throw_fault(*this);
+}
+
+void Machine::prepare(const CtaJob& job, Cluster& cluster) {
     job_ = job;
+    cluster_ = &cluster;
     fault_ = {};
     executed = {};
     prepare_shared();
@@ -79,18 +89,27 @@ void Machine::run(const CtaJob& job) {
     seed_schedule();
     prepare_asynchronous_work();
     release_warps();
+    release(start_tag_);
+}
 
+// Until the CTA exits or has a fault; in a cluster also until another CTA's turn comes.
+void Machine::go_on() {
     current_machine = this;
     fibers_.enter();
-    release(start_tag_);
-    resume_any_warp();
+    resume_lane(next_set(ready_warps_, is_random() ? random() : 0), 0);
     current_machine = nullptr;
-    const bool faulted = fault_.kind != Fault::Kind::kNone;
-    if (faulted) fibers_.release_all(end_tag_);  // they stopped wherever they were
+}
+
+// What the CTA did happens before what the calling thread does next.
+void Machine::finish() {
+    if (!has_exited() || has_faulted()) {  // its threads stopped wherever they were
+        fibers_.enter();
+        fibers_.release_all(end_tag_);
+    }
     release_shadows();
     acquire(end_tag_);
-    if (faulted) throw_fault(*this);
-    add_executed(executed);
+    if (!has_faulted()) add_executed(executed);
+    executed = {};
 }
 
 // Asynchronous work that nobody waited for ends with the CTA too.
@@ -163,7 +182,12 @@ void Machine::prepare_asynchronous_work() {
     for (const std::unique_ptr<Warpgroup>& group : warpgroups_) {
         if (group) group->clear();
     }
-    for (int i = 0; i < warps(); ++i) warps_[i].registers = warps_[i].register_changes = 0;
+    for (int i = 0; i < warps(); ++i) {
+        Warp& warp = warps_[i];
+        warp.registers = warp.register_changes = 0;
+        warp.has_exited = false;
+        warp.at_cluster_barrier = warp.owes_cluster_wait = warp.waits_for_cluster = false;
+    }
     early_work_ = idle_polls_ = 0;
     at_cta_barrier_ = exited_warps_ = 0;
 }
@@ -232,6 +256,8 @@ void Machine::exit_lane() {
     if (group && group->has_in_flight(index % kGroupWarps)) {
         fail_rule("wgmma", 0, "a warp exits without waiting for it");
     }
+    warp().has_exited = true;
+    settle_cluster_barrier();
     if (++exited_warps_ < warps()) {
         sleep_warp();
         return;
@@ -241,7 +267,7 @@ void Machine::exit_lane() {
                   "the CTA exits without waiting for it");
     }
     check_registers();
-    fibers_.switch_to(FiberSet::kOutside);
+    leave();
 }
 
 void Machine::sleep_lane(Wait wait) {
@@ -258,6 +284,10 @@ void Machine::sleep_lane(Wait wait) {
 void Machine::sleep_warp() {
     ready_warps_ &= ~(1u << (thread() / kWarpLanes));
     while (ready_warps_ == 0) {
+        if (in_cluster()) {
+            leave();
+            return;
+        }
         if (!complete_asynchronous_work()) fail({.kind = Fault::Kind::kStuck});
     }
     resume_any_warp();
@@ -283,6 +313,10 @@ void Machine::wake_warp(int warp) {
 }
 
 void Machine::resume_any_warp() {
+    if (in_cluster() && is_random() && chance(4)) {
+        leave();
+        return;
+    }
     resume_lane(next_set(ready_warps_, is_random() ? random() : 0), 0);
 }
 

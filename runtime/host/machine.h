@@ -1,5 +1,5 @@
 // The machine that executes one CTA: its threads as fibers, its shared memory, its warps and their
-// collectives, its asynchronous copies.
+// collectives, its asynchronous copies. One thread executes all machines of a cluster in turn.
 //
 // A lane runs until it waits for its warp (a collective), for its CTA or other warps (a barrier),
 // for asynchronous work (an mbarrier, a wgmma), or exits. When the last lane of a warp arrives at a
@@ -11,10 +11,12 @@
 #include <bit>
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "call.h"
 #include "host/bulk_copies.h"
+#include "host/cluster.h"
 #include "host/fibers.h"
 #include "host/fragments.h"
 #include "host/grid.h"
@@ -44,6 +46,8 @@ enum class Landing : u8 { kAtWait, kAtIssue, kAnyTime };
 enum class Wait : u8 {
     kNothing,
     kCtaBarrier,
+    kClusterArrive,
+    kClusterWait,
     kWarpBarrier,
     kLdmatrix,
     kLdmatrixTransposed,
@@ -87,6 +91,11 @@ struct Warp {
     Operands operands{};
     std::array<MbarrierWait, kWarpLanes> mbarrier_waits{};
     abi::WgmmaOperation wgmma[kWarpLanes] = {};
+    bool has_exited = false;
+    bool at_cluster_barrier = false;  // has arrived in the current phase
+    bool owes_cluster_wait = false;   // has arrived and not waited
+    bool waits_for_cluster = false;
+    u32 cluster_phase = 0;     // in which it arrived last
     u32 registers = 0;         // per thread, as last set; 0: never
     u32 register_changes = 0;  // how often
 };
@@ -124,6 +133,9 @@ class Machine {
     // Executes a CTA to its end. Throws Error(kLaunchFailed), after which this machine must not be
     // used again.
     void run(const CtaJob& job);
+    // The same for the CTAs of a cluster, job.cta and those after it, one for each machine. After a
+    // throw none of the machines must be used again.
+    static void run_cluster(std::span<Machine* const> machines, const CtaJob& job);
 
     // For the functions a kernel calls (api.h). thread: of the caller.
     int thread() const { return fibers_.running(); }
@@ -133,6 +145,8 @@ class Machine {
     int warps() const { return job_.threads / kWarpLanes; }
     Warp& warp() { return warps_[thread() / kWarpLanes]; }
     const Warp& warp(int index) const { return warps_[index]; }
+    const Cluster& cluster() const { return *cluster_; }
+    u32 cluster_rank() const { return job_.cta % static_cast<u32>(cluster_->size); }
     const MbarrierSet& mbarriers() const { return mbarriers_; }
 
     // Suspends the running lane until its whole warp waits for the same. Returns true, at once, to
@@ -145,6 +159,10 @@ class Machine {
     void complete();
     void cta_barrier();
     void warp_barrier();
+    // Each warp arrives, then waits (cluster.cpp).
+    void cluster_arrive();
+    void cluster_wait();
+    u32 peer_address(u32 address, u32 rank);
 
     // The bytes of shared memory at an address that a kernel gave. bytes: 1, 2, 4, 8 or 16.
     std::byte* shared(u32 address, u32 bytes, const char* operation);
@@ -160,10 +178,15 @@ class Machine {
     void show_mbarriers() { mbarriers_.show(); }
     void arrive_mbarrier(u32 address, u32 bytes, void* caller);
     bool try_wait_mbarrier(u32 address, u32 parity, void* caller);
-    void wait_mbarrier(u32 address, u32 parity, void* caller);
+    // of_cluster: orders what threads of other CTAs did before they arrived as well.
+    void wait_mbarrier(u32 address, u32 parity, bool of_cluster, void* caller);
+    // releases: to waits of the cluster's scope alone.
+    void arrive_peer_mbarrier(u32 peer_address, bool releases, void* caller);
 
     // Bulk copies (bulk_copies.cpp), whose barrier is the shared address of an mbarrier.
     void issue_bulk_copy(BulkCopy& copy, u32 alignment, u32 barrier);
+    // ctas: a bit for each rank of the cluster.
+    void issue_multicast_copy(BulkCopy& copy, u32 alignment, u32 barrier, u32 ctas);
 
     // Stores to shared memory reach asynchronous copies and wgmma only after a fence.
     void note_store(u32 address) { stores_[address / kStoreGrain] = fences_; }
@@ -199,6 +222,15 @@ class Machine {
     static constexpr u32 kMaxIdlePolls = 10000;
 
     static void run_lanes(void* machine);
+    void prepare(const CtaJob& job, Cluster& cluster);
+    void go_on();
+    void finish();
+    bool has_faulted() const { return fault_.kind != Fault::Kind::kNone; }
+    bool has_exited() const { return exited_warps_ == warps(); }
+    bool in_cluster() const { return cluster_->size > 1; }
+    static Machine* next_to_run(std::span<Machine* const> machines);
+    void settle_cluster_barrier();
+    Machine& live_peer(u32 rank, const char* operation, u32 address);
     void prepare_shared();
     void seed_schedule();
     Landing random_landing();
@@ -221,16 +253,19 @@ class Machine {
     void check_registers();
     [[gnu::always_inline]] void resume_lane(int warp, u32 first);
     void resume_any_warp();
+    void leave() { fibers_.switch_to(FiberSet::kOutside); }
     void land(const AsyncCopy& copy);
     void land_early_copies() {
         if ((lanes_[thread()].early | early_work_) != 0) land_some_copies();
     }
     void land_some_copies();
 
-    Mbarrier& mbarrier_at(u32 address, const char* operation, void* caller);
+    Mbarrier& mbarrier_at(Machine& owner, u32 address, const char* operation, void* caller);
+    void count_arrival(Mbarrier& barrier, const char* operation);
     void settle(Mbarrier& barrier);
-    bool sleep_at(Mbarrier& barrier, u32 parity, bool polls);
+    bool sleep_at(Mbarrier& barrier, u32 parity, bool polls, bool of_cluster);
 
+    void issue_copy_to(Machine& target, BulkCopy copy, u32 barrier_address);
     void land_some_bulk_copies();
     void land_bulk_copy(int index);
     void land_row(const BulkRow& row, u32 swizzle);
@@ -248,6 +283,8 @@ class Machine {
     void finish_waits(Warpgroup& group, int first_warp);
 
     CtaJob job_;
+    Cluster alone_;
+    Cluster* cluster_ = &alone_;
     Fault fault_;
     u32 ready_warps_ = 0;  // with a lane that can run
     u64 random_state_ = 0;

@@ -34,9 +34,10 @@ void Machine::init_mbarrier(u32 address, u32 arrivals, void* caller) {
     barrier->shown = false;
 }
 
-Mbarrier& Machine::mbarrier_at(u32 address, const char* operation, void* caller) {
-    const std::byte* word = shared(address, kMbarrierBytes, operation);
-    Mbarrier* barrier = mbarriers_.find(address);
+Mbarrier& Machine::mbarrier_at(Machine& owner, u32 address, const char* operation, void* caller) {
+    shared(address, kMbarrierBytes, operation);  // as large in every CTA of a cluster
+    const std::byte* word = owner.arena_ + address;
+    Mbarrier* barrier = owner.mbarriers_.find(address);
     if (barrier == nullptr) fail_rule(operation, address, "no mbarrier was initialised there");
     const KernelLine line(caller);
     note_read(word, kMbarrierBytes);
@@ -49,16 +50,33 @@ Mbarrier& Machine::mbarrier_at(u32 address, const char* operation, void* caller)
 void Machine::arrive_mbarrier(u32 address, u32 bytes, void* caller) {
     constexpr const char* kName = "mbarrier_arrive";
     land_early_copies();
-    Mbarrier& barrier = mbarrier_at(address, kName, caller);
-    if (barrier.pending == 0) {
-        fail_rule(kName, address, "every arrival of the phase has come, and its bytes have not");
-    }
+    Mbarrier& barrier = mbarrier_at(*this, address, kName, caller);
+    count_arrival(barrier, kName);
     barrier.bytes += bytes;
     if (barrier.bytes > kMostBytes) fail_rule(kName, address, "2^20 bytes are expected or more");
     release(barrier.tags[barrier.phase % 2]);
-    --barrier.pending;
     settle(barrier);
     if (is_random() && chance(4)) yield();
+}
+
+void Machine::arrive_peer_mbarrier(u32 peer_address, bool releases, void* caller) {
+    const char* const name = releases ? "mbarrier_release_peer" : "mbarrier_arrive_peer";
+    const u32 address = peer_address & ((1u << kPeerShift) - 1), rank = peer_address >> kPeerShift;
+    land_early_copies();
+    Machine& peer = rank == 0 ? *this : live_peer(rank - 1, name, address);
+    Mbarrier& barrier = mbarrier_at(peer, address, name, caller);
+    count_arrival(barrier, name);
+    release((releases ? barrier.cluster_tags : barrier.tags)[barrier.phase % 2]);
+    peer.settle(barrier);
+    if (is_random() && chance(4)) yield();
+}
+
+void Machine::count_arrival(Mbarrier& barrier, const char* operation) {
+    if (barrier.pending == 0) {
+        fail_rule(operation, barrier.address,
+                  "every arrival of the phase has come, and its bytes have not");
+    }
+    --barrier.pending;
 }
 
 // Ends the phase where nothing is missing.
@@ -81,7 +99,7 @@ void Machine::settle(Mbarrier& barrier) {
 }
 
 // Returns whether the phase has ended.
-bool Machine::sleep_at(Mbarrier& barrier, u32 parity, bool polls) {
+bool Machine::sleep_at(Mbarrier& barrier, u32 parity, bool polls, bool of_cluster) {
     if (parity > 1) fail_rule("mbarrier_wait", barrier.address, "a parity is 0 or 1");
     MbarrierWait& wait = warp().mbarrier_waits[lane()];
     bool ended = barrier.has_ended(parity);
@@ -94,23 +112,24 @@ bool Machine::sleep_at(Mbarrier& barrier, u32 parity, bool polls) {
         ended = wait.ended;
     }
     if (ended) acquire(barrier.tags[parity]);
+    if (ended && of_cluster) acquire(barrier.cluster_tags[parity]);
     return ended;
 }
 
 bool Machine::try_wait_mbarrier(u32 address, u32 parity, void* caller) {
-    Mbarrier& barrier = mbarrier_at(address, "mbarrier_try_wait", caller);
+    Mbarrier& barrier = mbarrier_at(*this, address, "mbarrier_try_wait", caller);
     land_early_copies();
     if (is_random() && chance(8)) {
         yield();
         return false;  // as the instruction may
     }
-    return sleep_at(barrier, parity, true);
+    return sleep_at(barrier, parity, true, false);
 }
 
-void Machine::wait_mbarrier(u32 address, u32 parity, void* caller) {
-    Mbarrier& barrier = mbarrier_at(address, "mbarrier_wait", caller);
+void Machine::wait_mbarrier(u32 address, u32 parity, bool of_cluster, void* caller) {
+    Mbarrier& barrier = mbarrier_at(*this, address, "mbarrier_wait", caller);
     land_early_copies();
-    sleep_at(barrier, parity, false);
+    sleep_at(barrier, parity, false, of_cluster);
 }
 
 bool Machine::wake_pollers() {

@@ -18,6 +18,9 @@ struct Mbarrier {
     u32 phase = 0;               // phases ended
     bool shown = false;          // to asynchronous copies, by mbarrier_init_fence
     std::array<char, 2> tags{};  // of phases of either parity
+    // The same for arrivals from anywhere in the cluster, which a wait of the CTA's scope does not
+    // order.
+    std::array<char, 2> cluster_tags{};
 
     // Whether the phase of a parity has ended: the one before the current has.
     bool has_ended(u32 parity) const { return (phase & 1) != parity; }

@@ -167,10 +167,10 @@ KernelFunction HostModule::entry(const std::string& name) const {
 }
 
 void HostModule::run(const std::string& name, const abi::Call& call, int64_t ctas, int threads,
-                     int shared_bytes, uint64_t seed) const {
+                     int shared_bytes, uint64_t seed, int cluster) const {
     const KernelFunction kernel = entry(name);
     try {
-        run_grid(kernel, call, ctas, threads, shared_bytes, seed);
+        run_grid(kernel, call, ctas, threads, shared_bytes, seed, cluster);
     } catch (const Error& error) {
         throw Error(error.code(), error.message(), name, error.fix());
     }

@@ -21,7 +21,7 @@ class HostModule {
     KernelFunction entry(const std::string& name) const;
     // Launches a kernel: see run_grid, whose errors get the entry as `where`.
     void run(const std::string& name, const abi::Call& call, int64_t ctas, int threads,
-             int shared_bytes, uint64_t seed = 0) const;
+             int shared_bytes, uint64_t seed = 0, int cluster = 1) const;
 
     bool from_cache() const { return from_cache_; }
     double compile_ms() const { return compile_ms_; }  // of the compiler; 0 from the cache

@@ -88,9 +88,10 @@ class CudaExecutor : public Executor {
         for (const LaunchStep& step : steps) {
             // Only with the step before of this very call: other kernels promise nothing.
             config.numAttrs = step.may_overlap && &step != &steps.front() ? 1 : 0;
+            const int64_t at_once =
+                multiprocessors_ * step.ctas_per_sm / step.cluster * step.cluster;
             config.gridDimX = static_cast<unsigned>(
-                step.ctas_per_sm > 0 ? std::min(step.ctas, multiprocessors_ * step.ctas_per_sm)
-                                     : step.ctas);
+                step.ctas_per_sm > 0 ? std::min(step.ctas, at_once) : step.ctas);
             config.blockDimX = static_cast<unsigned>(step.threads);
             config.sharedMemBytes = static_cast<unsigned>(step.shared_bytes);
             entry = find_entry(step.entry, entry);

@@ -34,7 +34,7 @@ std::string slow_code_problem(std::span<const CubinEntry> entries, std::string_v
 }
 
 bool chooses_tiles(const Spec& spec) {
-    return spec.tile_q || spec.tile_k || spec.warp_q || spec.stages;
+    return spec.tile_q || spec.tile_k || spec.warp_q || spec.stages || spec.cluster_q;
 }
 
 void throw_slow_code(const Plan& plan, const std::string& problem, bool by_caller) {

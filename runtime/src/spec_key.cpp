@@ -20,12 +20,14 @@ uint64_t number(const std::optional<int>& value) { return value ? *value + 1u : 
 
 bool ask_for_the_same(const Spec& a, const Spec& b) {
     const auto& [name_a, head_dim, head_dim_v, dtype, output_dtype, causal, granularity, smooth_k,
-                 pv_type, pv_accum, smooth_v, lse, tile_q, tile_k, warp_q, stages, target] = a;
+                 pv_type, pv_accum, smooth_v, lse, tile_q, tile_k, warp_q, stages, cluster_q,
+                 target] = a;
     return head_dim == b.head_dim && head_dim_v == b.head_dim_v && dtype == b.dtype &&
            output_dtype == b.output_dtype && causal == b.causal && granularity == b.granularity &&
            smooth_k == b.smooth_k && pv_type == b.pv_type && pv_accum == b.pv_accum &&
            smooth_v == b.smooth_v && lse == b.lse && tile_q == b.tile_q && tile_k == b.tile_k &&
-           warp_q == b.warp_q && stages == b.stages && target == b.target;
+           warp_q == b.warp_q && stages == b.stages && cluster_q == b.cluster_q &&
+           target == b.target;
 }
 
 size_t hash_of(const Spec& spec) {
@@ -36,7 +38,8 @@ size_t hash_of(const Spec& spec) {
             small(spec.granularity) << 16 | small(spec.pv_type) << 12 | small(spec.pv_accum) << 8 |
             small(spec.smooth_v) << 2 | small(spec.smooth_k) << 1 | small(spec.lse));
     hash = mixed(hash, number(spec.tile_q) << 32 | number(spec.tile_k));
-    hash = mixed(hash, number(spec.warp_q) << 32 | number(spec.stages));
+    hash =
+        mixed(hash, number(spec.warp_q) << 32 | number(spec.cluster_q) << 16 | number(spec.stages));
     if (spec.target) {
         for (const char letter : *spec.target) hash = mixed(hash, static_cast<uint8_t>(letter));
     }

@@ -36,7 +36,7 @@ TensorMapRequest value_request(const Plan& plan, const TensorRef& v) {
         request.stride_bytes[i - 1] = static_cast<uint64_t>(stride);
     }
     request.box[0] = kPanelChannels;
-    request.box[1] = static_cast<uint32_t>(plan.tile_k);
+    request.box[1] = static_cast<uint32_t>(plan.tile_k / plan.cluster_q);  // what one CTA brings
     request.box[2] = request.box[3] = 1;
     return request;
 }

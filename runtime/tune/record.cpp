@@ -111,10 +111,11 @@ std::string tuning_identity(Spec spec) {
 }
 
 std::string plan_choices(const Plan& plan) {
-    const Json choices = {{"tile_q", plan.tile_q},
-                          {"tile_k", plan.tile_k},
-                          {"warp_q", plan.warp_q},
-                          {"stages", plan.stages}};
+    Json choices = {{"tile_q", plan.tile_q},
+                    {"tile_k", plan.tile_k},
+                    {"warp_q", plan.warp_q},
+                    {"stages", plan.stages}};
+    if (plan.cluster_q > 1) choices["cluster_q"] = plan.cluster_q;
     return choices.dump();
 }
 

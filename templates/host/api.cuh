@@ -18,6 +18,8 @@ struct HostApi {
     u32 (*thread_index)();
     u32 (*cta_index)();
     u32 (*cta_count)();
+    u32 (*cluster_rank)();
+    u32 (*cluster_size)();
     void (*cta_barrier)();
     void (*warp_barrier)();
 
@@ -53,6 +55,17 @@ struct HostApi {
     void (*copy_tensor_4d)(u32 destination, const TensorMap* map, const i32* coordinates,
                            u32 barrier);
     void (*prefetch_tensor_map)(const TensorMap* map);
+
+    // sm_90, clusters. A peer address stands for a shared address of one CTA of the cluster; bit i
+    // of ctas for the CTA of rank i. The barrier is warp: waits is 0 to arrive, 1 to wait.
+    void (*cluster_barrier)(u32 waits);
+    u32 (*peer_address)(u32 address, u32 rank);
+    void (*mbarrier_arrive_peer)(u32 peer_address, u32 releases);
+    void (*mbarrier_wait_cluster)(u32 address, u32 parity);
+    void (*copy_bulk_multicast)(u32 destination, const void* source, u32 bytes, u32 barrier,
+                                u32 ctas);
+    void (*copy_tensor_4d_multicast)(u32 destination, const TensorMap* map, const i32* coordinates,
+                                     u32 barrier, u32 ctas);
 
     // warp. The registers that wgmma names are read and written between it and the wait for its
     // group: until then they must exist and stay as they are.

@@ -2,18 +2,26 @@
 // as many CTAs as run at once. Keys and values of its next tile are on their way while it finishes
 // one.
 
+// Clusters of a head: its last one may have tiles without queries.
+__device__ __forceinline__ i32 clusters_of(const Call& call) {
+    return divide_up(call.q_tiles, plan::cluster_q);
+}
+
 // Tiles of one head fastest; or heads of one chunk fastest, longest rows first, so that the last
 // tiles are the short ones and the heads at work at a time fit the L2 cache.
 __device__ __forceinline__ TilePosition locate_tile(const Call& call, u32 tile) {
     TilePosition position;
     const u32 heads = static_cast<u32>(call.batch) * call.heads_q;
-    const u32 chunk = tile / (static_cast<u32>(call.head_chunk) * call.q_tiles);
+    const u32 cluster = tile / plan::cluster_q;
+    const u32 chunk = cluster / (static_cast<u32>(call.head_chunk) * clusters_of(call));
     const u32 first_head = chunk * call.head_chunk;
     const u32 left = heads - first_head;
     const u32 chunk_heads = left < static_cast<u32>(call.head_chunk) ? left : call.head_chunk;
-    const u32 index = tile - first_head * call.q_tiles;
+    const u32 index = cluster - first_head * clusters_of(call);
     position.q_row = static_cast<i32>(first_head + index % chunk_heads);
-    position.q_tile = tile_in_order(static_cast<i32>(index / chunk_heads), call.q_tiles);
+    position.q_tile =
+        plan::cluster_q * tile_in_order(static_cast<i32>(index / chunk_heads), clusters_of(call)) +
+        static_cast<i32>(tile % plan::cluster_q);
     position.batch = position.q_row / call.heads_q;
     position.head_q = position.q_row % call.heads_q;
     position.head_kv = position.head_q / call.group_size;
@@ -29,12 +37,14 @@ __device__ __forceinline__ i32 tiles_of(const Call& call, i32 first, i32 count) 
     return divide_up(row_limit(call, last), plan::tile_k);
 }
 
+// Those of a whole cluster, whose CTAs take the same ones.
 __device__ __forceinline__ i32 tiles_of(const Call& call, const TilePosition& position) {
-    return tiles_of(call, position.first_query, plan::tile_q);
+    const i32 first = position.q_tile / plan::cluster_q * plan::cluster_q;
+    return tiles_of(call, first * plan::tile_q, plan::cluster_q * plan::tile_q);
 }
 
 __device__ __forceinline__ u32 query_tiles(const Call& call) {
-    return static_cast<u32>(call.batch) * call.heads_q * call.q_tiles;
+    return static_cast<u32>(call.batch) * call.heads_q * clusters_of(call) * plan::cluster_q;
 }
 
 __device__ __forceinline__ void prepare_barriers(const Call& call, u32 shared) {
@@ -42,8 +52,9 @@ __device__ __forceinline__ void prepare_barriers(const Call& call, u32 shared) {
     for (i32 stage = 0; stage < plan::stages; ++stage) {
         mbarrier_init(barrier_of(shared, Signal::kKeysArrived, stage), 1);
         mbarrier_init(barrier_of(shared, Signal::kValuesArrived, stage), 1);
-        mbarrier_init(barrier_of(shared, Signal::kKeysRead, stage), plan::warps);
-        mbarrier_init(barrier_of(shared, Signal::kValuesRead, stage), plan::warps);
+        mbarrier_init(barrier_of(shared, Signal::kKeysRead, stage), plan::cluster_q * plan::warps);
+        mbarrier_init(barrier_of(shared, Signal::kValuesRead, stage),
+                      plan::cluster_q * plan::warps);
     }
     mbarrier_init_fence();
     if (call.v_packed == 0 && call.len_k > 0) prefetch_tensor_map(&call.v_map);
@@ -90,7 +101,7 @@ extern "C" __global__ void __launch_bounds__(plan::threads, plan::ctas_per_sm)
     prepare_barriers(call, shared);
     write_ones(shared);
     fence_async_shared();
-    cta_barrier();
+    start_together();
     if (warp_index() >= plan::warps) {
         set_max_registers_down<kCopyRegisters>();
         if (warp_index() == plan::warps) copy_all(call, shared);
@@ -110,4 +121,5 @@ extern "C" __global__ void __launch_bounds__(plan::threads, plan::ctas_per_sm)
         waited = true;
         compute_tile(call, position, walk);
     }
+    leave_together();
 }

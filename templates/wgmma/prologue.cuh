@@ -11,6 +11,7 @@ constexpr int warps = ${warps};
 constexpr int threads = ${threads};
 constexpr int stages = ${stages};
 constexpr int ctas_per_sm = ${ctas_per_sm};
+constexpr int cluster_q = ${cluster_q};
 constexpr int output_columns = ${output_columns};
 constexpr int product_keys = ${product_keys};
 constexpr int panel_bytes = ${panel_bytes};

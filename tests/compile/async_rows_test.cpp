@@ -41,6 +41,14 @@ extern "C" __global__ void __launch_bounds__(256, 1) kernel(const __grid_constan
     named_barrier_arrive(1, 256);
     named_barrier_sync(2, 128);
     grid_dependency_launch();
+    cluster_arrive();
+    cluster_wait();
+    const u32 peer = peer_address(barrier, cluster_rank() ^ (cluster_size() - 1));
+    mbarrier_arrive_peer(peer);
+    mbarrier_release_peer(peer);
+    mbarrier_wait_cluster(barrier, 0);
+    copy_bulk_multicast(data, call.q.data, 1024, barrier, 3);
+    copy_tensor_4d_multicast(data + 1024, &call.v_map, 0, -1, 2, 3, barrier, 3);
     const u32 unused = kInfinityBits + kNanBits + kNoBadKey + kBadRowMarker + kWarpLanes;
     *call.lse = mbarrier_try_wait(barrier, 1) && mbarrier_test(barrier, 1) ? 1.0f : unused;
 }

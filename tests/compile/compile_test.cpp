@@ -18,9 +18,11 @@ namespace {
 constexpr size_t kForWgmma = 5, kNotForWgmma = 9;
 
 // What is wrong with one config on one target; empty when nothing is.
-std::string fault_of(const std::string& name, const Target& target) {
+std::string fault_of(const std::string& name, const Target& target, int cluster_q = 1) {
     try {
-        const Plan plan = make_plan(test::shipped_config(name), target);
+        Spec spec = test::shipped_config(name);
+        spec.cluster_q = cluster_q;
+        const Plan plan = make_plan(spec, target);
         const Source source = emit(plan);
         const CompiledCubin cubin = compile_cubin(source.text, target.name, name);
         if (!cubin.warnings.empty()) return "warnings: " + cubin.warnings;
@@ -43,7 +45,7 @@ std::string fault_of(const std::string& name, const Target& target) {
 }
 
 // unsupported: how many configs are not for this target.
-void check_target(const char* target_name, size_t unsupported) {
+void check_target(const char* target_name, size_t unsupported, int cluster_q = 1) {
     test::need_nvrtc();
     const Target& target = find_target(target_name);
     std::vector<std::string> names = test::shipped_config_names();
@@ -60,7 +62,7 @@ void check_target(const char* target_name, size_t unsupported) {
     for (unsigned i = 0; i < std::max(1u, std::thread::hardware_concurrency()); ++i) {
         workers.emplace_back([&] {
             for (size_t index = next++; index < names.size(); index = next++) {
-                faults[index] = fault_of(names[index], target);
+                faults[index] = fault_of(names[index], target, cluster_q);
             }
         });
     }
@@ -79,5 +81,6 @@ TEST_CASE("shipped configs compile for sm_87") { check_target("sm_87", kForWgmma
 TEST_CASE("shipped configs compile for sm_89") { check_target("sm_89", kForWgmma); }
 TEST_CASE("shipped configs compile for sm_90") { check_target("sm_90", kForWgmma); }
 TEST_CASE("shipped configs compile for sm_90a") { check_target("sm_90a", kNotForWgmma); }
+TEST_CASE("shipped configs compile in clusters of two") { check_target("sm_90a", kNotForWgmma, 2); }
 TEST_CASE("shipped configs compile for sm_100") { check_target("sm_100", kForWgmma); }
 TEST_CASE("shipped configs compile for sm_120") { check_target("sm_120", kForWgmma); }

@@ -130,6 +130,14 @@ TEST_CASE("a persistent launch takes as many CTAs as run at once", "[driver]") {
     REQUIRE(stub->launch(1, &launch));
     CHECK(launch.grid[0] == multiprocessors);
     CHECK(launch.grid[0] < 4u * 32 * 5);
+    // In whole clusters.
+    spec.cluster_q = 2;
+    const Kernel pair = prepare(spec, gpu);
+    const DeviceProblem paired(gpu, pair.plan(), {4, 32, 1, 5 * tile_q, 16});
+    stub->reset();
+    paired.launch(pair, nullptr);
+    REQUIRE(stub->launch(1, &launch));
+    CHECK(launch.grid[0] == static_cast<unsigned>(gpu_info(0).multiprocessors) / 2 * 2);
 }
 
 TEST_CASE("V that no map can describe is packed", "[driver]") {

@@ -8,6 +8,23 @@
 
 using namespace sagejit;
 
+namespace {
+
+void check_golden(const Plan& plan, const std::string& name) {
+    const Source source = emit(plan);
+    const std::filesystem::path path = test::source_path("tests/golden") / name;
+    if (std::getenv("SAGEJIT_UPDATE_GOLDEN") != nullptr) {
+        std::ofstream(path, std::ios::binary) << source.text;
+    }
+    INFO(name);
+    std::string expected;
+    REQUIRE_NOTHROW(expected = test::read_file(path));
+    const bool same = source.text == expected;
+    CHECK(same);
+}
+
+}  // namespace
+
 TEST_CASE("golden sources") {
     const std::pair<const char*, const char*> cases[] = {
         {"thread-d64-causal", "sm_89"}, {"sage-t-d128", "sm_80"},
@@ -18,16 +35,10 @@ TEST_CASE("golden sources") {
         {"thread-d128-fp8", "sm_90a"},
     };
     for (const auto& [config, target] : cases) {
-        const Source source = emit(make_plan(test::shipped_config(config), find_target(target)));
-        const std::string name = std::string(config) + "-" + target + ".cu";
-        const std::filesystem::path path = test::source_path("tests/golden") / name;
-        if (std::getenv("SAGEJIT_UPDATE_GOLDEN") != nullptr) {
-            std::ofstream(path, std::ios::binary) << source.text;
-        }
-        INFO(name);
-        std::string expected;
-        REQUIRE_NOTHROW(expected = test::read_file(path));
-        const bool same = source.text == expected;
-        CHECK(same);
+        check_golden(make_plan(test::shipped_config(config), find_target(target)),
+                     std::string(config) + "-" + target + ".cu");
     }
+    Spec pair = test::shipped_config("thread-d128");
+    pair.cluster_q = 2;
+    check_golden(make_plan(pair, find_target("sm_90a")), "thread-d128-cluster-sm_90a.cu");
 }

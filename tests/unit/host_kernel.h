@@ -41,6 +41,7 @@ class TestKernels {
         int shared_bytes = 1024;
         uint64_t seed = 0;
         const sagejit::abi::TensorMap* map = nullptr;  // call.v_map
+        int cluster = 1;
     };
     void run(const std::string& name, const void* input, void* output,
              const Geometry& geometry) const {
@@ -49,7 +50,7 @@ class TestKernels {
         call.o.data = output;
         if (geometry.map != nullptr) call.v_map = *geometry.map;
         module_.run(name, call, geometry.ctas, geometry.threads, geometry.shared_bytes,
-                    geometry.seed);
+                    geometry.seed, geometry.cluster);
     }
 
   private:

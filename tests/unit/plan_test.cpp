@@ -287,6 +287,34 @@ TEST_CASE("wgmma plans honour tile choices or refuse them with a way out") {
     CHECK(refusal([](Spec& s) { s.tile_k = 256; }) == "/tile");
 }
 
+TEST_CASE("clusters are planned on sm_90a where asked for, and refused elsewhere") {
+    Spec spec = spec_of(128);
+    const Plan alone = make_plan(spec, find_target("sm_90a"));
+    CHECK(alone.cluster_q == 1);
+    CHECK(alone.spec.cluster_q == 1);
+    spec.cluster_q = 2;
+    const Plan pair = make_plan(spec, find_target("sm_90a"));
+    CHECK(pair.cluster_q == 2);
+    CHECK(pair.spec.cluster_q == 2);
+    CHECK(pair.shared_bytes == alone.shared_bytes);
+    CHECK(pair.tile_q == alone.tile_q);
+    CHECK(plan_json(pair).find("\"cluster_q\": 2") != std::string::npos);
+    CHECK(best_target(spec, 9, 0).name == "sm_90a");
+    for (const char* target : {"sm_80", "sm_90", "sm_120"}) {
+        CHECK_FALSE(supports(find_target(target), spec));
+        try {
+            make_plan(spec, find_target(target));
+            FAIL("a plan with clusters for " << target);
+        } catch (const Error& error) {
+            CHECK(error.code() == ErrorCode::kUnsupportedTarget);
+            CHECK(error.where() == "/tile/cluster_q");
+            CHECK(error.fix() == "nearest legal value: 1");
+        }
+    }
+    spec.cluster_q = 1;
+    CHECK(supports(find_target("sm_80"), spec));
+}
+
 TEST_CASE("fp8 values are planned on sm_90a, promoted often enough, and refused elsewhere") {
     const auto fp8 = [](int head_dim) {
         Spec spec = spec_of(head_dim);

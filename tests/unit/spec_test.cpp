@@ -186,6 +186,8 @@ TEST_CASE("spec: errors name the path and the nearest legal value") {
          R"(use "fp32")"},
         {R"({"head_dim": 64, "tile": {"warp_q": 16, "tile_q": 256}})", "my.json:/tile/warp_q",
          R"(must be 32 with "tile_q": 256 (at most 8 warps), not 16)", "use 32"},
+        {R"({"head_dim": 64, "tile": {"cluster_q": 3}})", "my.json:/tile/cluster_q",
+         "must be one of 1, 2, not 3", "use 2"},
         {R"({"head_dim": 64, "target": "sm_9"})", "my.json:/target",
          R"(must be one of "sm_80", "sm_86", "sm_87", "sm_89", "sm_90", "sm_90a", "sm_100", )"
          R"("sm_120", not "sm_9")",

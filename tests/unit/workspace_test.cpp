@@ -73,6 +73,21 @@ TEST_CASE("nothing to compute takes no workspace and no launch") {
     CHECK(steps.back().entry == "attention");
 }
 
+TEST_CASE("a head's query tiles fill whole clusters") {
+    Spec spec = test::shipped_config("thread-d128");
+    const auto attention = [&](int cluster_q, int64_t tiles) {
+        spec.cluster_q = cluster_q;
+        const Plan plan = make_plan(spec, find_target("sm_90a"));
+        return launch_steps(plan, {2, 3, 1, tiles * plan.tile_q - 7, 100}).back();
+    };
+    for (const int64_t tiles : {1, 2, 3, 8}) {
+        CHECK(attention(1, tiles).ctas == 6 * tiles);
+        CHECK(attention(1, tiles).cluster == 1);
+        CHECK(attention(2, tiles).ctas == 6 * ((tiles + 1) / 2 * 2));
+        CHECK(attention(2, tiles).cluster == 2);
+    }
+}
+
 TEST_CASE("impossible shapes are refused by name") {
     const Plan plan = plan_of("thread-d64");
     const auto where = [&](const Shape& shape) {

@@ -68,7 +68,8 @@ std::string now_utc() {
 }  // namespace
 
 std::string plan_summary(const Plan& plan) {
-    return fmt::format("q{} k{} w{} s{}", plan.tile_q, plan.tile_k, plan.warp_q, plan.stages);
+    return fmt::format("q{} k{} w{} s{}{}", plan.tile_q, plan.tile_k, plan.warp_q, plan.stages,
+                       plan.cluster_q > 1 ? fmt::format(" c{}", plan.cluster_q) : "");
 }
 
 Json subject_json(const BenchSubject& subject) {

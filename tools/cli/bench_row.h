@@ -22,7 +22,7 @@ struct BenchSubject {
     std::string nvidia_driver;               // "580.159.03"; empty where unknown
 };
 
-// "q128 k64 w16 s3": tiles, queries a warp, stages.
+// "q128 k64 w16 s3": tiles, queries a warp, stages; then " c2" where CTAs form clusters.
 std::string plan_summary(const Plan& plan);
 
 // The fields that tell what is measured and where; row_json and error_row_json begin with them.

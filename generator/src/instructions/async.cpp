@@ -44,6 +44,27 @@ inline void mbarrier_arrive_expect(u32 address, u32 bytes) {
     host_api->mbarrier_arrive(address, bytes);
 }
 )"},
+    {"mbarrier_arrive_peer",
+     R"(// The same at a barrier in any CTA of the cluster; takes a peer_address. For threads that have
+// read: their writes it shows to nobody in another CTA.
+__device__ __forceinline__ void mbarrier_arrive_peer(u32 address) {
+    asm volatile("mbarrier.arrive.shared::cluster.b64 _, [%0];" ::"r"(address) : "memory");
+}
+)",
+     R"(// The same at a barrier in any CTA of the cluster; takes a peer_address. For threads that have
+// read: their writes it shows to nobody in another CTA.
+inline void mbarrier_arrive_peer(u32 address) { host_api->mbarrier_arrive_peer(address, 0); }
+)"},
+    {"mbarrier_release_peer",
+     R"(// The same, for threads that have written: costs a fence of the whole GPU.
+__device__ __forceinline__ void mbarrier_release_peer(u32 address) {
+    asm volatile("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" ::"r"(address)
+                 : "memory");
+}
+)",
+     R"(// The same, for threads that have written: costs a fence of the whole GPU.
+inline void mbarrier_release_peer(u32 address) { host_api->mbarrier_arrive_peer(address, 1); }
+)"},
     {"mbarrier_try_wait",
      R"(// Whether the phase of that parity has ended; may say no when it has.
 __device__ __forceinline__ bool mbarrier_try_wait(u32 address, u32 parity) {
@@ -96,6 +117,28 @@ __device__ __forceinline__ void mbarrier_wait(u32 address, u32 parity) {
      R"(// Waits until the phase of that parity has ended.
 inline void mbarrier_wait(u32 address, u32 parity) { host_api->mbarrier_wait(address, parity); }
 )"},
+    {"mbarrier_wait_cluster",
+     R"(// The same where threads of other CTAs arrive by mbarrier_release_peer.
+__device__ __forceinline__ void mbarrier_wait_cluster(u32 address, u32 parity) {
+    u32 ended;
+    do {
+        asm volatile(
+            "{\n"
+            ".reg .pred ended;\n"
+            "mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 ended, [%1], %2;\n"
+            "selp.u32 %0, 1, 0, ended;\n"
+            "}"
+            : "=r"(ended)
+            : "r"(address), "r"(parity)
+            : "memory");
+    } while (ended == 0);
+}
+)",
+     R"(// The same where threads of other CTAs arrive by mbarrier_release_peer.
+inline void mbarrier_wait_cluster(u32 address, u32 parity) {
+    host_api->mbarrier_wait_cluster(address, parity);
+}
+)"},
     {"mbarrier_spin",
      R"(// The same where no instruction waits (before sm_90).
 __device__ __forceinline__ void mbarrier_spin(u32 address, u32 parity) {
@@ -147,6 +190,45 @@ inline void copy_tensor_4d(u32 destination, const TensorMap* map, i32 c0, i32 c1
                            u32 barrier) {
     const i32 coordinates[4] = {c0, c1, c2, c3};
     host_api->copy_tensor_4d(destination, map, coordinates, barrier);
+}
+)"},
+    {"copy_bulk_multicast",
+     R"(// copy_bulk into several CTAs of the cluster, a bit of `ctas` each: to the same shared address of
+// each, counted on the barrier at the same address there.
+__device__ __forceinline__ void copy_bulk_multicast(u32 destination, const void* source, u32 bytes,
+                                                    u32 barrier, u32 ctas) {
+    asm volatile(
+        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster "
+        "[%0], [%1], %2, [%3], %4;" ::"r"(destination),
+        "l"(__cvta_generic_to_global(source)), "r"(bytes), "r"(barrier),
+        "h"(static_cast<u16>(ctas))
+        : "memory");
+}
+)",
+     R"(// copy_bulk into several CTAs of the cluster, a bit of `ctas` each: to the same shared address of
+// each, counted on the barrier at the same address there.
+inline void copy_bulk_multicast(u32 destination, const void* source, u32 bytes, u32 barrier,
+                                u32 ctas) {
+    host_api->copy_bulk_multicast(destination, source, bytes, barrier, ctas);
+}
+)"},
+    {"copy_tensor_4d_multicast",
+     R"(// copy_tensor_4d likewise.
+__device__ __forceinline__ void copy_tensor_4d_multicast(u32 destination, const TensorMap* map,
+                                                         i32 c0, i32 c1, i32 c2, i32 c3,
+                                                         u32 barrier, u32 ctas) {
+    asm volatile(
+        "cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes"
+        ".multicast::cluster [%0], [%1, {%3, %4, %5, %6}], [%2], %7;" ::"r"(destination),
+        "l"(map), "r"(barrier), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "h"(static_cast<u16>(ctas))
+        : "memory");
+}
+)",
+     R"(// copy_tensor_4d likewise.
+inline void copy_tensor_4d_multicast(u32 destination, const TensorMap* map, i32 c0, i32 c1, i32 c2,
+                                     i32 c3, u32 barrier, u32 ctas) {
+    const i32 coordinates[4] = {c0, c1, c2, c3};
+    host_api->copy_tensor_4d_multicast(destination, map, coordinates, barrier, ctas);
 }
 )"},
     {"prefetch_tensor_map",

@@ -25,6 +25,57 @@ constexpr Instruction kRows[] = {
 )",
      R"(inline void cta_barrier() { host_api->cta_barrier(); }
 )"},
+    {"cluster_rank",
+     R"(// The CTA's place in its cluster, from 0.
+__device__ __forceinline__ u32 cluster_rank() {
+    u32 rank;
+    asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+    return rank;
+}
+)",
+     R"(// The CTA's place in its cluster, from 0.
+inline u32 cluster_rank() { return host_api->cluster_rank(); }
+)"},
+    {"cluster_size",
+     R"(// CTAs of the cluster.
+__device__ __forceinline__ u32 cluster_size() {
+    u32 size;
+    asm("mov.u32 %0, %%cluster_nctarank;" : "=r"(size));
+    return size;
+}
+)",
+     R"(// CTAs of the cluster.
+inline u32 cluster_size() { return host_api->cluster_size(); }
+)"},
+    {"cluster_arrive",
+     R"(// All threads of a cluster that have not exited arrive, in whole warps; what each did before
+// happens before what any does after its cluster_wait.
+__device__ __forceinline__ void cluster_arrive() {
+    asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
+}
+)",
+     R"(// All threads of a cluster that have not exited arrive, in whole warps; what each did before
+// happens before what any does after its cluster_wait.
+inline void cluster_arrive() { host_api->cluster_barrier(0); }
+)"},
+    {"cluster_wait",
+     R"(__device__ __forceinline__ void cluster_wait() {
+    asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+)",
+     R"(inline void cluster_wait() { host_api->cluster_barrier(1); }
+)"},
+    {"peer_address",
+     R"(// What stands for a shared address in the CTA of that rank, where an instruction takes such.
+__device__ __forceinline__ u32 peer_address(u32 address, u32 rank) {
+    u32 result;
+    asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(result) : "r"(address), "r"(rank));
+    return result;
+}
+)",
+     R"(// What stands for a shared address in the CTA of that rank, where an instruction takes such.
+inline u32 peer_address(u32 address, u32 rank) { return host_api->peer_address(address, rank); }
+)"},
     {"warp_barrier",
      R"(__device__ __forceinline__ void warp_barrier() { __syncwarp(); }
 )",

@@ -58,6 +58,7 @@ struct Plan {
 
     // The wgmma family only. Warpgroups share key tiles, 64 queries each; every warp takes 16.
     int groups = 0;
+    int cluster_q = 1;          // CTAs of a cluster: neighbouring query tiles share key tiles
     int panel_bytes = 0;        // width of a swizzled panel of Q and K
     int value_panels = 0;       // panels of V: of 64 channels, or, in e4m3, of tokens
     int value_panel_bytes = 0;  // width of their rows

@@ -58,6 +58,7 @@ struct Spec {
     std::optional<int> tile_k;          // key tokens per main-loop step
     std::optional<int> warp_q;          // query tokens per warp: 16 or 32 (wgmma: 16)
     std::optional<int> stages;          // key/value tiles in flight: 2..4
+    std::optional<int> cluster_q;       // CTAs of a cluster along queries: 1; wgmma: 1 or 2
     std::optional<std::string> target;  // "sm_89"; the command line may override it
 
     bool operator==(const Spec&) const = default;

@@ -45,6 +45,7 @@ struct LaunchStep {
     // Not 0: CTAs take one piece of work after the other, so as many as run at once will do, which
     // is so many a multiprocessor.
     int ctas_per_sm = 0;
+    int cluster = 1;  // CTAs of a cluster, of which ctas is a multiple
 };
 
 // A short list of launches without memory of its own: launching allocates nothing.

@@ -1,0 +1,22 @@
+// A CTA brings its tiles alone.
+
+// This warp has read its part of a tile.
+__device__ __forceinline__ void signal_read(u32 shared, Signal signal, u32 slot) {
+    if (lane_index() == 0) mbarrier_arrive(barrier_of(shared, signal, slot));
+}
+
+template <u32 bytes>
+__device__ __forceinline__ void bring_bytes(u32 destination, const void* source, u32 barrier) {
+    copy_bulk(destination, source, bytes, barrier);
+}
+// A panel of V: the channels from `channel` on of a tile's keys.
+__device__ __forceinline__ void bring_panel(u32 destination, const Call& call,
+                                            const TilePosition& position, i32 channel, i32 key,
+                                            u32 barrier) {
+    copy_tensor_4d(destination, &call.v_map, channel, key, position.head_kv, position.batch,
+                   barrier);
+}
+
+// Once all that the CTA keeps in shared memory is there, barriers included.
+__device__ __forceinline__ void start_together() { cta_barrier(); }
+__device__ __forceinline__ void leave_together() {}
