@@ -21,7 +21,7 @@ constexpr int kValuePanelBytes = 128;
 constexpr int kSumColumns = 8;         // the narrowest wgmma
 constexpr int kMaxSumChannels = 192;   // past it the sums' columns leave no registers
 constexpr int kStageAlignment = 1024;  // bytes: the period of the 128-byte swizzle
-constexpr int kSignalBytes = 32;       // of a stage: four mbarriers
+constexpr int kSignalBytes = 16;       // of a stage: two mbarriers
 constexpr int kLineBytes = 128;
 constexpr int kMeanSamples = 64;
 constexpr int kQuantThreads = 256;
@@ -121,6 +121,7 @@ void add_stage(Plan& plan) {
     regions.push_back(
         panel_region("k", plan.tile_k, plan.head_dim_padded / plan.panel_bytes, plan.panel_bytes));
     regions.push_back(plain_region("meta", 1, 4 * plan.k_meta_words));
+    regions.push_back(plain_region("barriers", 1, kSignalBytes));
     const SharedRegion values =
         is_fp8(plan.spec)
             ? panel_region("v", plan.spec.head_dim_v, plan.value_panels, plan.value_panel_bytes)
@@ -188,8 +189,7 @@ Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
     const int query_offset = plan.stages * plan.stage_bytes;
     plan.master_offset = query_offset + plan.tile_q * plan.head_dim_padded;
     const int master_bytes = plan.promote_tiles > 0 ? 4 * plan.tile_q * spec.head_dim_v : 0;
-    plan.barrier_offset = plan.master_offset + master_bytes;
-    plan.scratch_offset = plan.barrier_offset + kSignalBytes * plan.stages;
+    plan.scratch_offset = plan.master_offset + master_bytes;
     // Two words per group of query rows; with a mask, two a row for its repair.
     const bool repairs = spec.causal != CausalMode::kNone && !is_fp8(spec);
     const int repair_words = repairs ? 2 * plan.tile_q : 0;
@@ -241,7 +241,7 @@ std::vector<Tiling> shapes_for(const Spec& spec) {
     std::vector<Tiling> shapes;
     if (is_fp8(spec)) return fp8_shapes(spec, widest);
     if (widest <= 64)
-        shapes = {{3, 96, 4}, {3, 112, 4}, {3, 128, 4}, {4, 80, 4}, {2, 176, 3}};
+        shapes = {{3, 128, 4}, {3, 112, 4}, {3, 96, 4}, {4, 64, 4}, {2, 176, 3}};
     else if (widest <= 96)
         shapes = {{3, 96, 4}, {3, 112, 3}, {3, 80, 4}, {2, 160, 2}};
     else if (widest <= 128)

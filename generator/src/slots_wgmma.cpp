@@ -41,7 +41,7 @@ Bindings wgmma_bindings(const Plan& plan) {
         {"ones_offset", number(plan.sums_by_mma ? stage_region(plan, "ones").offset : 0)},
         {"query_offset", number(plan.stages * plan.stage_bytes)},
         {"early_exp_steps", number(plan.early_exp_steps)},
-        {"barrier_offset", number(plan.barrier_offset)},
+        {"barrier_offset", number(stage_region(plan, "barriers").offset)},
         {"scratch_offset", number(plan.scratch_offset)},
         {"shared_bytes", number(plan.shared_bytes)},
         {"k_scales_per_tile", number(plan.k_scales_per_tile)},

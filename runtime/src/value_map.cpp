@@ -1,6 +1,7 @@
 #include "value_map.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace sagejit {
 namespace {
@@ -51,12 +52,24 @@ int head_chunk(const Plan& plan, const abi::Call& call) {
     return static_cast<int>(std::min<int64_t>(heads, int64_t{call.batch} * call.heads_q));
 }
 
+// divisor > 0.
+abi::Divisor make_divisor(uint32_t divisor) {
+    const auto shift = static_cast<uint32_t>(std::bit_width(divisor - 1));
+    const uint64_t rest = (uint64_t{1} << shift) - divisor;
+    return {static_cast<uint32_t>((rest << 32) / divisor + 1), shift};
+}
+
 }  // namespace
 
 void add_value_map(const Plan& plan, const Arguments& arguments, const Executor& executor,
                    abi::Call& call) {
     if (plan.target.family != Family::kWgmma) return;
     call.head_chunk = head_chunk(plan, call);
+    const int clusters = (call.q_tiles + plan.cluster_q - 1) / plan.cluster_q;
+    call.by_chunk = make_divisor(static_cast<uint32_t>(call.head_chunk) * clusters);
+    call.by_head_chunk = make_divisor(call.head_chunk);
+    call.by_heads_q = make_divisor(call.heads_q);
+    call.by_group_size = make_divisor(call.group_size);
     if (call.len_k == 0) return;
     if (plan.v_path == VPath::kFp8) {
         call.v_packed = 1;

@@ -17,6 +17,14 @@ struct alignas(64) TensorMap {
     u64 words[16];
 };
 
+// A divisor of numbers below 2^31, as a multiplication: the quotient is
+// (n + high word of n * multiplier) >> shift (Granlund and Montgomery, "Division by Invariant
+// Integers using Multiplication", 1994).
+struct Divisor {
+    u32 multiplier;
+    u32 shift;
+};
+
 // Pointers below `lse` point into the caller's workspace; unused ones are null.
 // "kv row" is batch * heads_kv + head_kv, "q row" is batch * heads_q + head_q.
 struct Call {
@@ -60,4 +68,8 @@ struct Call {
     i32 v_packed;    // wgmma: V is read from v_work, not through v_map
     i32 head_chunk;  // wgmma: query heads at work at a time
     i32 padding;
+    Divisor by_chunk;  // wgmma: head_chunk * q_tiles
+    Divisor by_head_chunk;
+    Divisor by_heads_q;
+    Divisor by_group_size;
 };

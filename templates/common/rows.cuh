@@ -29,5 +29,5 @@ __device__ __forceinline__ u16 nth_of_eight(const u32 (&pairs)[4], int index) {
 
 // The key head that a query row attends to, as an index into workspace arrays.
 __device__ __forceinline__ i32 kv_row_of(const Call& call, i32 q_row) {
-    return q_row / call.heads_q * call.heads_kv + q_row % call.heads_q / call.group_size;
+    return q_row / call.group_size;
 }

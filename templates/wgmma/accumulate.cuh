@@ -5,13 +5,9 @@ __device__ __forceinline__ void rescale_all(const Walk&, i32, Output& output, Ro
     rescale(output, rows);
 }
 
-// After the product of the tile before `tile`, the tile-th.
-__device__ __forceinline__ void take_product(const Walk&, i32, Output& output, RowState& rows) {
-    collect_sums(output, rows);
-}
+// Steps are walked in one stretch.
+__device__ __forceinline__ i32 stretch_end(i32, i32 tiles) { return tiles; }
+__device__ __forceinline__ void end_stretch(const Walk&, i32, Output&) {}
 
 // After the last of `tiles` products.
-__device__ __forceinline__ void take_last_product(const Walk&, i32, Output& output,
-                                                  RowState& rows) {
-    collect_sums(output, rows);
-}
+__device__ __forceinline__ void join_master(const Walk&, i32, Output&) {}

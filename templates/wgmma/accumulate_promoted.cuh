@@ -32,14 +32,14 @@ __device__ __forceinline__ void rescale_master(u32 master, const RowState& rows)
     }
 }
 
-template <bool first>
-__device__ __forceinline__ void promote(u32 master, Output& output) {
+// The accumulator joins the master, or becomes it.
+__device__ __forceinline__ void promote(u32 master, bool first, Output& output) {
 #pragma unroll
     for (int i = 0; i < plan::head_dim_v / 8; ++i) {
         // Keeps loads from running ahead of what there are registers for.
         if (i % 4 == 0) warp_barrier();
         f32 numbers[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-        if constexpr (!first) load_master(numbers, master + i * kMasterStep);
+        if (!first) load_master(numbers, master + i * kMasterStep);
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
             numbers[j] += output[4 * i + j];
@@ -56,23 +56,21 @@ __device__ __forceinline__ void rescale_all(const Walk& walk, i32 tile, Output& 
     if (tile > plan::promote_tiles) rescale_master(master_of(walk), rows);
 }
 
-// After the product of the tile before `tile`, the tile-th.
-__device__ __forceinline__ void take_product(const Walk& walk, i32 tile, Output& output,
-                                             RowState& rows) {
-    collect_sums(output, rows);
-    if (tile % plan::promote_tiles == 0) {
-        if (tile == plan::promote_tiles) {
-            promote<true>(master_of(walk), output);
-        } else {
-            promote<false>(master_of(walk), output);
-        }
-    }
+// Steps are walked in stretches, `tile` the first of one: step t adds the product of tile t - 1, so
+// that promote_tiles products end one.
+__device__ __forceinline__ i32 stretch_end(i32 tile, i32 tiles) {
+    const i32 end = tile + plan::promote_tiles;
+    return end < tiles ? end : tiles;
+}
+
+// Before step `tile`: `tile` - 1 products have been added.
+__device__ __forceinline__ void end_stretch(const Walk& walk, i32 tile, Output& output) {
+    if (tile == 1 || (tile - 1) % plan::promote_tiles != 0) return;
+    promote(master_of(walk), tile == plan::promote_tiles + 1, output);
 }
 
 // After the last of `tiles` products: all of O comes together.
-__device__ __forceinline__ void take_last_product(const Walk& walk, i32 tiles, Output& output,
-                                                  RowState& rows) {
-    collect_sums(output, rows);
+__device__ __forceinline__ void join_master(const Walk& walk, i32 tiles, Output& output) {
     if (tiles <= plan::promote_tiles) return;
 #pragma unroll
     for (int i = 0; i < plan::head_dim_v / 8; ++i) {

@@ -1,8 +1,8 @@
 // A CTA brings its tiles alone.
 
-// This warp has read its part of a tile.
-__device__ __forceinline__ void signal_read(u32 shared, Signal signal, u32 slot) {
-    if (lane_index() == 0) mbarrier_arrive(barrier_of(shared, signal, slot));
+// This warp has read its part of a stage.
+__device__ __forceinline__ void signal_read(const Stage& stage) {
+    if (lane_index() == 0) mbarrier_arrive(barrier_of(stage, Signal::kRead));
 }
 
 template <u32 bytes>

@@ -6,10 +6,10 @@ constexpr u32 kBothCtas = 3;
 extern "C" __global__ void __cluster_dims__(plan::cluster_q, 1, 1)
     attention(const __grid_constant__ Call call);
 
-// This warp has read its part of a tile: one lane tells either CTA.
-__device__ __forceinline__ void signal_read(u32 shared, Signal signal, u32 slot) {
+// This warp has read its part of a stage: one lane tells either CTA.
+__device__ __forceinline__ void signal_read(const Stage& stage) {
     if (lane_index() < plan::cluster_q) {
-        mbarrier_arrive_peer(peer_address(barrier_of(shared, signal, slot), lane_index()));
+        mbarrier_arrive_peer(peer_address(barrier_of(stage, Signal::kRead), lane_index()));
     }
 }
 

@@ -2,6 +2,11 @@
 // as many CTAs as run at once. Keys and values of its next tile are on their way while it finishes
 // one.
 
+__device__ __forceinline__ u32 divide(u32 number, const Divisor& by) {
+    const u64 product = static_cast<u64>(number) * by.multiplier;
+    return (number + static_cast<u32>(product >> 32)) >> by.shift;
+}
+
 // Clusters of a head: its last one may have tiles without queries.
 __device__ __forceinline__ i32 clusters_of(const Call& call) {
     return divide_up(call.q_tiles, plan::cluster_q);
@@ -13,19 +18,22 @@ __device__ __forceinline__ TilePosition locate_tile(const Call& call, u32 tile) 
     TilePosition position;
     const u32 heads = static_cast<u32>(call.batch) * call.heads_q;
     const u32 cluster = tile / plan::cluster_q;
-    const u32 chunk = cluster / (static_cast<u32>(call.head_chunk) * clusters_of(call));
-    const u32 first_head = chunk * call.head_chunk;
+    const u32 first_head = divide(cluster, call.by_chunk) * call.head_chunk;
     const u32 left = heads - first_head;
-    const u32 chunk_heads = left < static_cast<u32>(call.head_chunk) ? left : call.head_chunk;
     const u32 index = cluster - first_head * clusters_of(call);
-    position.q_row = static_cast<i32>(first_head + index % chunk_heads);
-    position.q_tile =
-        plan::cluster_q * tile_in_order(static_cast<i32>(index / chunk_heads), clusters_of(call)) +
-        static_cast<i32>(tile % plan::cluster_q);
-    position.batch = position.q_row / call.heads_q;
-    position.head_q = position.q_row % call.heads_q;
-    position.head_kv = position.head_q / call.group_size;
-    position.kv_row = position.batch * call.heads_kv + position.head_kv;
+    u32 chunk_heads = call.head_chunk;
+    u32 row = divide(index, call.by_head_chunk);
+    if (left < chunk_heads) {
+        chunk_heads = left;
+        row = index / left;
+    }
+    position.q_row = static_cast<i32>(first_head + index - row * chunk_heads);
+    position.q_tile = plan::cluster_q * tile_in_order(static_cast<i32>(row), clusters_of(call)) +
+                      static_cast<i32>(tile % plan::cluster_q);
+    position.batch = static_cast<i32>(divide(position.q_row, call.by_heads_q));
+    position.head_q = position.q_row - position.batch * call.heads_q;
+    position.kv_row = static_cast<i32>(divide(position.q_row, call.by_group_size));
+    position.head_kv = position.kv_row - position.batch * call.heads_kv;
     position.first_query = position.q_tile * plan::tile_q;
     return position;
 }
@@ -49,12 +57,9 @@ __device__ __forceinline__ u32 query_tiles(const Call& call) {
 
 __device__ __forceinline__ void prepare_barriers(const Call& call, u32 shared) {
     if (thread_index() != 0) return;
-    for (i32 stage = 0; stage < plan::stages; ++stage) {
-        mbarrier_init(barrier_of(shared, Signal::kKeysArrived, stage), 1);
-        mbarrier_init(barrier_of(shared, Signal::kValuesArrived, stage), 1);
-        mbarrier_init(barrier_of(shared, Signal::kKeysRead, stage), plan::cluster_q * plan::warps);
-        mbarrier_init(barrier_of(shared, Signal::kValuesRead, stage),
-                      plan::cluster_q * plan::warps);
+    for (Stage stage{shared, 0}; stage.phase == 0; advance(stage, shared)) {
+        mbarrier_init(barrier_of(stage, Signal::kArrived), 1);
+        mbarrier_init(barrier_of(stage, Signal::kRead), plan::cluster_q * plan::warps);
     }
     mbarrier_init_fence();
     if (call.v_packed == 0 && call.len_k > 0) prefetch_tensor_map(&call.v_map);
@@ -64,35 +69,48 @@ __device__ __forceinline__ void prepare_barriers(const Call& call, u32 shared) {
 __device__ __forceinline__ void copy_all(const Call& call, u32 shared) {
     grid_dependency_wait();
     if (lane_index() != 0) return;
-    u32 slot = 0;
+    Stage stage{shared, 0};
 #pragma unroll 1
     for (u32 tile = cta_index(); tile < query_tiles(call); tile += cta_count()) {
         const TilePosition position = locate_tile(call, tile);
-        const i32 tiles = tiles_of(call, position);
-        copy_tiles(call, position, shared, tiles, slot);
-        slot += tiles;
+        copy_tiles(call, position, shared, tiles_of(call, position), stage);
     }
 }
 
-// One query tile, as far as this warp's group has to do with it.
-__device__ __forceinline__ void compute_tile(const Call& call, const TilePosition& position,
-                                             Walk& walk) {
+// The first rows of the CTA's next query tile, on their way while this one is finished. Its
+// position; that of this tile where there is no other.
+__device__ __forceinline__ TilePosition fetch_next(const Call& call, const TilePosition& position,
+                                                   u32 next_tile, QueryRows& rows) {
+    rows = {};  // the old ones have been used
+    if (next_tile >= query_tiles(call)) return position;
+    const TilePosition next = locate_tile(call, next_tile);
+    fetch_queries(call, next, rows);
+    return next;
+}
+
+// One query tile, as far as this warp's group has to do with it. Returns the position of the next.
+__device__ __forceinline__ TilePosition compute_tile(const Call& call, const TilePosition& position,
+                                                     u32 next_tile, Walk& walk,
+                                                     QueryRows& fetched) {
     const i32 group_query = position.first_query + static_cast<i32>(group_index() * kGroupRows);
     const i32 tiles = tiles_of(call, group_query, kGroupRows);
     const i32 all_tiles = tiles_of(call, position);
-    walk.unmasked = row_limit(call, group_query) / plan::tile_k;
+    // Not worked out again in every step.
+    walk.unmasked = static_cast<i32>(
+        warp_uniform(static_cast<u32>(row_limit(call, group_query) / plan::tile_k)));
     Output output;
     Carried carried;
     carried.first_bad_key = kNoBadKey;
     carried.arrived = false;
     clear_rows(carried.rows, output);
     if (tiles > 0) walk_keys(call, position, walk, tiles, carried, output);
-    skip_tiles(walk.shared, walk.slot + tiles, walk.slot + all_tiles);
-    walk.slot += all_tiles;
+    const TilePosition next = fetch_next(call, position, next_tile, fetched);
+    skip_steps(walk.shared, walk.stage, steps_of(all_tiles) - steps_of(tiles));
     finish_output(call, position, carried.rows, output);
     const bool repair =
         write_output(call, position, walk, carried.rows, output, carried.first_bad_key);
     if (vote_any(repair)) repair_output(call, position, walk.shared);
+    return next;
 }
 
 extern "C" __global__ void __launch_bounds__(plan::threads, plan::ctas_per_sm)
@@ -110,16 +128,18 @@ extern "C" __global__ void __launch_bounds__(plan::threads, plan::ctas_per_sm)
     set_max_registers_up<kComputeRegisters>();
     Walk walk;
     walk.shared = shared;
-    walk.slot = 0;
+    walk.stage = {shared, 0};
     walk.query = descriptor_low(kInt8Leading, query_address(shared, group_index() * kGroupRows, 0));
     bool waited = false;
+    QueryRows rows;
+    TilePosition position = locate_tile(call, cta_index());
+    fetch_queries(call, position, rows);
 #pragma unroll 1
     for (u32 tile = cta_index(); tile < query_tiles(call); tile += cta_count()) {
-        const TilePosition position = locate_tile(call, tile);
-        walk.query_factor = quantize_queries(call, position, shared);
+        walk.query_factor = quantize_queries(call, position, shared, rows);
         if (!waited) grid_dependency_wait();
         waited = true;
-        compute_tile(call, position, walk);
+        position = compute_tile(call, position, tile + cta_count(), walk, rows);
     }
     leave_together();
 }

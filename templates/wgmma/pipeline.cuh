@@ -1,20 +1,14 @@
-// Starts the copy of a tile into a slot, once what was there has been read.
-__device__ __forceinline__ void start_keys(const Call& call, const TilePosition& position,
-                                           u32 shared, i32 tile, u32 slot) {
-    if (slot >= plan::stages) wait_for(shared, Signal::kKeysRead, slot - plan::stages);
+__device__ __forceinline__ void start_keys(const Call& call, const TilePosition& position, i32 tile,
+                                           const Stage& stage) {
     const u64 row = static_cast<u64>(position.kv_row) * call.k_tiles + tile;
-    const u32 barrier = barrier_of(shared, Signal::kKeysArrived, slot);
-    mbarrier_arrive_expect(barrier, kKeyTileBytes);
-    bring_bytes<kKeyTileBytes>(stage_base(shared, slot) + plan::k_offset,
-                               call.k_int8 + row * plan::k_tile_bytes, barrier);
+    bring_bytes<kKeyTileBytes>(stage.base + plan::k_offset, call.k_int8 + row * plan::k_tile_bytes,
+                               barrier_of(stage, Signal::kArrived));
 }
 
 __device__ __forceinline__ void start_values(const Call& call, const TilePosition& position,
-                                             u32 shared, i32 tile, u32 slot) {
-    if (slot >= plan::stages) wait_for(shared, Signal::kValuesRead, slot - plan::stages);
-    const u32 barrier = barrier_of(shared, Signal::kValuesArrived, slot);
-    const u32 destination = stage_base(shared, slot) + plan::v_offset;
-    mbarrier_arrive_expect(barrier, kValueTileBytes);
+                                             i32 tile, const Stage& stage) {
+    const u32 barrier = barrier_of(stage, Signal::kArrived);
+    const u32 destination = stage.base + plan::v_offset;
     if (call.v_packed != 0) {
         const u64 row = static_cast<u64>(position.kv_row) * call.k_tiles + tile;
         bring_bytes<kValueTileBytes>(destination, call.v_work + row * kValueTileBytes, barrier);
@@ -27,26 +21,32 @@ __device__ __forceinline__ void start_values(const Call& call, const TilePositio
     }
 }
 
-// All keys of one query tile, the first into `slot`: keys of a tile before values of the one
-// before.
+// Steps of a query tile that sees so many key tiles: the last one has values only.
+__device__ __forceinline__ i32 steps_of(i32 tiles) { return tiles > 0 ? tiles + 1 : 0; }
+
+// All keys and values of one query tile, each step's once its stage has been read.
 __device__ __forceinline__ void copy_tiles(const Call& call, const TilePosition& position,
-                                           u32 shared, i32 tiles, u32 slot) {
+                                           u32 shared, i32 tiles, Stage& stage) {
 #pragma unroll 1
-    for (i32 tile = 0; tile <= tiles; ++tile) {
-        if (tile < tiles) start_keys(call, position, shared, tile, slot + tile);
-        if (tile > 0) start_values(call, position, shared, tile - 1, slot + tile - 1);
+    for (i32 step = 0; step < steps_of(tiles); ++step) {
+        mbarrier_wait(barrier_of(stage, Signal::kRead), stage.phase ^ 1);
+        mbarrier_arrive_expect(
+            barrier_of(stage, Signal::kArrived),
+            (step < tiles ? kKeyTileBytes : 0) + (step > 0 ? kValueTileBytes : 0));
+        if (step < tiles) start_keys(call, position, step, stage);
+        if (step > 0) start_values(call, position, step - 1, stage);
+        advance(stage, shared);
     }
 }
 
 // Steps whose keys no row of this group sees: the tiles still come and go.
-__device__ __forceinline__ void skip_tiles(u32 shared, u32 slot, u32 end) {
+__device__ __forceinline__ void skip_steps(u32 shared, Stage& stage, i32 count) {
 #pragma unroll 1
-    for (; slot != end; ++slot) {
-        wait_for(shared, Signal::kKeysArrived, slot);
-        wait_for(shared, Signal::kValuesArrived, slot);
-        // Once lane 0 signals, these phases may pass while other lanes still wait for them.
+    for (; count > 0; --count) {
+        wait_for_arrival(stage);
+        // Once lane 0 signals, this phase may pass while other lanes still wait for it.
         warp_barrier();
-        signal_read(shared, Signal::kKeysRead, slot);
-        signal_read(shared, Signal::kValuesRead, slot);
+        signal_read(stage);
+        advance(stage, shared);
     }
 }

@@ -10,8 +10,12 @@ __device__ constexpr u32 descriptor_top(u32 width) {
 constexpr u32 kInt8Top = descriptor_top(plan::panel_bytes);
 constexpr u32 kInt8Leading = 1;
 
+// In a cluster the bits of an address from 24 on are the CTA's rank.
+__device__ __forceinline__ u32 descriptor_address(u32 address) {
+    return (plan::cluster_q > 1 ? address & 0x3FFFFu : address) >> 4;
+}
 __device__ __forceinline__ u32 descriptor_low(u32 leading, u32 address) {
-    return leading << 16 | address >> 4;
+    return leading << 16 | descriptor_address(address);
 }
 __device__ __forceinline__ u64 descriptor(u32 top, u32 low) {
     return static_cast<u64>(top) << 32 | low;

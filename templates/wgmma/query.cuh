@@ -148,22 +148,43 @@ __device__ __forceinline__ void write_unit(const Call& call, QuerySource source,
     }
 }
 
-// The whole of it at once, for groups of two rows that lie half a unit apart: rows are read once
-// and stay in registers. Gives up, and returns false, where a row holds NaN or Inf.
+// Groups of two rows that lie half a unit apart: rows are read once, a few pairs at a time, and
+// stay in registers.
+constexpr bool kRowPairs = kUnitGroups == kUnitRows / 2;
+constexpr int kApart = kUnitPasses / 2;
+constexpr int kPairs = kApart < 4 ? kApart : 4;
+struct QueryRows {
+    u32 pairs[kPairs][2][4];
+};
+
+__device__ __forceinline__ void load_row_pairs(const Call& call, QuerySource source,
+                                               UnitPlace place, QueryRows& rows) {
+#pragma unroll
+    for (int i = 0; i < kPairs; ++i) {
+        load_row(rows.pairs[i][0], call, source, place.tile_row(i));
+        load_row(rows.pairs[i][1], call, source, place.tile_row(i + kApart));
+    }
+    // Rows past the end are not read: what only some lanes do must not stand before wgmma.
+    warp_barrier();
+}
+
+// The first rows that quantize_queries will want.
+__device__ __forceinline__ void fetch_queries(const Call& call, const TilePosition& position,
+                                              QueryRows& rows) {
+    if constexpr (kRowPairs) {
+        load_row_pairs(call, query_source(call, position), UnitPlace{warp_index(), 0}, rows);
+    }
+}
+
+// The whole of it at once. Gives up, and returns false, where a row holds NaN or Inf.
 __device__ __forceinline__ bool quantize_row_pairs(const Call& call, QuerySource source, u32 unit,
-                                                   u32 shared) {
-    constexpr int kApart = kUnitPasses / 2;
-    constexpr int kPairs = kApart < 4 ? kApart : 4;  // at a time
+                                                   u32 shared, QueryRows& fetched) {
     constexpr u32 kLowHalves = 0x5410;
 #pragma unroll 1
     for (int first = 0; first < kApart; first += kPairs) {
         const UnitPlace place{unit, first * kPassRows};
-        u32 rows[kPairs][2][4];
-#pragma unroll
-        for (int i = 0; i < kPairs; ++i) {
-            load_row(rows[i][0], call, source, place.tile_row(i));
-            load_row(rows[i][1], call, source, place.tile_row(i + kApart));
-        }
+        if (first > 0) load_row_pairs(call, source, place, fetched);
+        u32(&rows)[kPairs][2][4] = fetched.pairs;
         u32 largest[kPairs + kPairs % 2] = {};
 #pragma unroll
         for (int i = 0; i < kPairs; ++i) {
@@ -232,16 +253,16 @@ __device__ __forceinline__ f32 query_factor(const Call& call, u32 shared) {
     return mul_rn(div_rn(group_amax(query_groups(shared), query_group(lane_row())), 127.0f), fold);
 }
 
-// The group's queries of a tile. Its warps meet before, as they may still read those of the tile
-// before, and after. Returns this lane's factor.
+// The group's queries of a tile, of which `fetched` has the first. Its warps meet before, as they
+// may still read those of the tile before, and after. Returns this lane's factor.
 __device__ __forceinline__ f32 quantize_queries(const Call& call, const TilePosition& position,
-                                                u32 shared) {
+                                                u32 shared, QueryRows& fetched) {
     const u32 group_barrier = kComputeBarrier + 1 + group_index();
     const QuerySource source = query_source(call, position);
     named_barrier_sync(group_barrier, kGroupThreads);
     bool done = false;
-    if constexpr (kUnitGroups == kUnitRows / 2) {
-        done = quantize_row_pairs(call, source, warp_index(), shared);
+    if constexpr (kRowPairs) {
+        done = quantize_row_pairs(call, source, warp_index(), shared, fetched);
     }
     if (!done) {
         warp_barrier();  // words written before it gave up

@@ -1,26 +1,34 @@
-// Key and value tiles on their way: four mbarriers a stage say that K or V has arrived and that
-// every warp has read it. One warp of its own issues all copies, as soon as there is room. Tiles
-// are counted from the CTA's first one on: its next query tile's keys follow without a gap.
+// Key and value tiles on their way. A stage holds what one step reads: keys of a tile, and values
+// of the tile before. Two mbarriers in it say that all of it has arrived and that every warp has
+// read it. One warp of its own issues all copies, as soon as there is room. Stages go round from
+// the CTA's first step on: its next query tile's keys follow without a gap.
 
-enum class Signal { kKeysArrived, kValuesArrived, kKeysRead, kValuesRead };
+enum class Signal : u32 { kArrived, kRead };
 
-__device__ __forceinline__ u32 stage_base(u32 shared, u32 slot) {
-    return shared + slot % plan::stages * plan::stage_bytes;
+// A stage in shared memory, and the phase of its barriers: it flips each time the stage comes
+// round.
+struct Stage {
+    u32 base;
+    u32 phase;
+};
+
+__device__ __forceinline__ void advance(Stage& stage, u32 shared) {
+    stage.base += plan::stage_bytes;
+    if (stage.base == shared + plan::stages * plan::stage_bytes) {
+        stage.base = shared;
+        stage.phase ^= 1;
+    }
 }
 
-__device__ __forceinline__ u32 barrier_of(u32 shared, Signal signal, u32 slot) {
-    return shared + plan::barrier_offset +
-           8 * (static_cast<u32>(signal) * plan::stages + slot % plan::stages);
+__device__ __forceinline__ u32 barrier_of(const Stage& stage, Signal signal) {
+    return stage.base + plan::barrier_offset + 8 * static_cast<u32>(signal);
 }
 
-// The phase of a tile's barriers: it flips each time the stage comes round.
-__device__ __forceinline__ u32 phase_of(u32 slot) { return slot / plan::stages & 1; }
-
-__device__ __forceinline__ void wait_for(u32 shared, Signal signal, u32 slot) {
-    mbarrier_wait(barrier_of(shared, signal, slot), phase_of(slot));
+__device__ __forceinline__ void wait_for_arrival(const Stage& stage) {
+    mbarrier_wait(barrier_of(stage, Signal::kArrived), stage.phase);
 }
 
 // One answer for the whole warp: lanes that went different ways would lose count of the phases.
-__device__ __forceinline__ bool has_happened(u32 shared, Signal signal, u32 slot) {
-    return !vote_any(!mbarrier_test(barrier_of(shared, signal, slot), phase_of(slot)));
+__device__ __forceinline__ bool has_arrived(const Stage& stage) {
+    return !vote_any(!mbarrier_test(barrier_of(stage, Signal::kArrived), stage.phase));
 }

@@ -2,19 +2,20 @@
 // O += P(t-1) V(t-1) together, and turns S(t) into P(t) while the tensor cores work on the second
 // and for the other groups. P has one buffer: it is packed after the product that read it.
 
-__device__ __forceinline__ f32 tile_factor(const Walk& walk, u32 slot, i32& first_bad_key) {
-    const u32 meta = stage_base(walk.shared, slot) + plan::meta_offset;
+__device__ __forceinline__ f32 tile_factor(const Walk& walk, i32& first_bad_key) {
+    const u32 meta = walk.stage.base + plan::meta_offset;
     const i32 bad = static_cast<i32>(load_shared_u32(meta + 4 * plan::k_scales_per_tile));
     first_bad_key = bad < first_bad_key ? bad : first_bad_key;
     return max_f32(walk.query_factor * load_shared_f32(meta + 4 * (lane_index() % 4)),
                    kSmallestFactor);
 }
 
-__device__ __forceinline__ u32 keys_of(const Walk& walk, u32 slot) {
-    return descriptor_low(kInt8Leading, stage_base(walk.shared, slot) + plan::k_offset);
+// Lower words of descriptors.
+__device__ __forceinline__ u32 keys_of(const Stage& stage) {
+    return descriptor_address(stage.base) + descriptor_low(kInt8Leading, plan::k_offset);
 }
-__device__ __forceinline__ u32 values_of(const Walk& walk, u32 slot) {
-    return descriptor_low(kValueLeading, stage_base(walk.shared, slot) + plan::v_offset);
+__device__ __forceinline__ u32 values_of(const Stage& stage) {
+    return descriptor_address(stage.base) + descriptor_low(kValueLeading, plan::v_offset);
 }
 
 // What a warp carries from step to step.
@@ -22,12 +23,13 @@ struct Carried {
     Scores scores;  // cleared for the next step
     RowState rows;
     i32 first_bad_key;
-    bool arrived;  // the tiles of the next step
+    bool arrived;  // the next stage
 };
 
-__device__ __forceinline__ void ask_for_next(const Walk& walk, u32 slot, Carried& carried) {
-    carried.arrived = has_happened(walk.shared, Signal::kKeysArrived, slot + 1) &
-                      has_happened(walk.shared, Signal::kValuesArrived, slot);
+// On to the next stage: this warp has read what is in this one.
+__device__ __forceinline__ void leave_stage(Walk& walk) {
+    signal_read(walk.stage);
+    advance(walk.stage, walk.shared);
 }
 
 // The exponentials from 16-key step `first` on; packing follows as many steps behind.
@@ -46,38 +48,32 @@ __device__ __forceinline__ void make_probabilities(Probabilities& p, Carried& ca
 
 // The first step: there is no P V yet.
 __device__ __forceinline__ void do_first_step(const Call& call, const TilePosition& position,
-                                              const Walk& walk, Probabilities& p,
-                                              Carried& carried) {
+                                              Walk& walk, Probabilities& p, Carried& carried) {
     clear_scores(carried.scores);
-    wait_for(walk.shared, Signal::kKeysArrived, walk.slot);
-    const f32 factor = tile_factor(walk, walk.slot, carried.first_bad_key);
+    wait_for_arrival(walk.stage);
+    const f32 factor = tile_factor(walk, carried.first_bad_key);
     warpgroup_fence();
-    start_qk(carried.scores, walk.query, keys_of(walk, walk.slot));
+    start_qk(carried.scores, walk.query, keys_of(walk.stage));
     warpgroup_wait<0>();
-    signal_read(walk.shared, Signal::kKeysRead, walk.slot);
+    leave_stage(walk);
     mask_scores(carried.scores, call, position, 0);
     update_reference(carried.scores, factor, carried.rows);
-    ask_for_next(walk, walk.slot, carried);
+    carried.arrived = has_arrived(walk.stage);
     make_probabilities(p, carried, factor, 0);
 }
 
 // Step `tile` > 0: p holds P of the tile before, and receives P of this one. ptxas puts the wait
 // for P V at the start of its basic block; the branch before it keeps some exponentials ahead.
 template <bool masked>
-__device__ __forceinline__ void do_step(const Call& call, const TilePosition& position,
-                                        const Walk& walk, i32 tile, Probabilities& p,
-                                        Carried& carried, Output& output) {
-    const u32 slot = walk.slot + tile;
-    if (!carried.arrived) {
-        wait_for(walk.shared, Signal::kKeysArrived, slot);
-        wait_for(walk.shared, Signal::kValuesArrived, slot - 1);
-    }
-    const f32 factor = tile_factor(walk, slot, carried.first_bad_key);
+__device__ __forceinline__ void do_step(const Call& call, const TilePosition& position, Walk& walk,
+                                        i32 tile, Probabilities& p, Carried& carried,
+                                        Output& output) {
+    if (!carried.arrived) wait_for_arrival(walk.stage);
+    const f32 factor = tile_factor(walk, carried.first_bad_key);
     warpgroup_fence();
-    start_qk(carried.scores, walk.query, keys_of(walk, slot));
-    start_pv(output, p, values_of(walk, slot - 1));
+    start_qk(carried.scores, walk.query, keys_of(walk.stage));
+    start_pv(output, p, values_of(walk.stage));
     warpgroup_wait<1>();
-    signal_read(walk.shared, Signal::kKeysRead, slot);
     if constexpr (masked) mask_scores(carried.scores, call, position, tile * plan::tile_k);
     update_reference(carried.scores, factor, carried.rows);
 #pragma unroll
@@ -89,35 +85,40 @@ __device__ __forceinline__ void do_step(const Call& call, const TilePosition& po
         rescale_all(walk, tile, output, carried.rows);
     }
     warpgroup_wait<0>();
-    signal_read(walk.shared, Signal::kValuesRead, slot - 1);
-    take_product(walk, tile, output, carried.rows);
-    ask_for_next(walk, slot, carried);
+    leave_stage(walk);
+    collect_sums(output, carried.rows);
+    carried.arrived = has_arrived(walk.stage);
     make_probabilities(p, carried, factor, plan::early_exp_steps);
 }
 
 // All steps of a group whose rows see `tiles` > 0 key tiles. Most have no key to mask, and are
 // spelled without a mask.
 __device__ __forceinline__ void walk_keys(const Call& call, const TilePosition& position,
-                                          const Walk& walk, i32 tiles, Carried& carried,
-                                          Output& output) {
+                                          Walk& walk, i32 tiles, Carried& carried, Output& output) {
     Probabilities p;
     do_first_step(call, position, walk, p, carried);
     i32 tile = 1;
 #pragma unroll 1
-    for (; tile < walk.unmasked; ++tile) {
-        do_step<false>(call, position, walk, tile, p, carried, output);
-    }
+    do {
+        const i32 stop = stretch_end(tile, tiles);
+        const i32 unmasked = walk.unmasked < stop ? walk.unmasked : stop;
 #pragma unroll 1
-    for (; tile < tiles; ++tile) {
-        do_step<true>(call, position, walk, tile, p, carried, output);
-    }
-    const u32 last = walk.slot + tiles - 1;
-    wait_for(walk.shared, Signal::kValuesArrived, last);
+        for (; tile < unmasked; ++tile) {
+            do_step<false>(call, position, walk, tile, p, carried, output);
+        }
+#pragma unroll 1
+        for (; tile < stop; ++tile) {
+            do_step<true>(call, position, walk, tile, p, carried, output);
+        }
+        end_stretch(walk, tile, output);
+    } while (tile < tiles);
+    wait_for_arrival(walk.stage);
     warpgroup_fence();
-    start_pv(output, p, values_of(walk, last));
+    start_pv(output, p, values_of(walk.stage));
     warpgroup_wait<0>();
-    signal_read(walk.shared, Signal::kValuesRead, last);
-    take_last_product(walk, tiles, output, carried.rows);
+    leave_stage(walk);
+    collect_sums(output, carried.rows);
+    join_master(walk, tiles, output);
 }
 
 __device__ __forceinline__ void clear_rows(RowState& rows, Output& output) {

@@ -1,7 +1,7 @@
 // What stays the same from step to step.
 struct Walk {
     u32 shared;
-    u32 slot;      // of the query tile's first keys
+    Stage stage;   // of the next step
     i32 unmasked;  // tiles that all rows of the group see all keys of
     u32 query;     // lower word of the descriptor of the group's queries
     f32 query_factor;

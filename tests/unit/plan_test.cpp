@@ -93,9 +93,10 @@ TEST_CASE("stage regions do not overlap and are aligned") {
             int end = 0;
             for (const SharedRegion& region : plan.stage_regions) {
                 CHECK(region.offset >= end);
-                // wgmma's scales follow the keys at once: they arrive as one copy.
-                const bool scales = region.name == "meta" && target.family == Family::kWgmma;
-                CHECK(region.offset % (scales ? 16 : 128) == 0);
+                // wgmma's scales follow the keys at once: they arrive as one copy. Then mbarriers.
+                const bool packed = (region.name == "meta" && target.family == Family::kWgmma) ||
+                                    region.name == "barriers";
+                CHECK(region.offset % (packed ? 16 : 128) == 0);
                 CHECK(region.bytes == region.rows * region.row_bytes);
                 end = region.offset + region.bytes;
             }
@@ -336,7 +337,7 @@ TEST_CASE("fp8 values are planned on sm_90a, promoted often enough, and refused 
                 CHECK(keys <= (smooth ? 2048 : 512));
                 CHECK(plan.tile_k % 32 == 0);
                 CHECK(plan.shared_bytes <= hopper.shared_per_cta);
-                CHECK(plan.barrier_offset >= plan.master_offset + 4 * plan.tile_q * head_dim);
+                CHECK(plan.scratch_offset >= plan.master_offset + 4 * plan.tile_q * head_dim);
             }
             CHECK(supports(hopper, spec));
         }

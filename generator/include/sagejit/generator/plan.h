@@ -69,7 +69,7 @@ struct Plan {
     float reference_bits = 0;   // log2 of a row's largest probability when its reference moves
     int promote_tiles = 0;      // key tiles from one promotion of the sums to the next; 0: none
     int master_offset = 0;      // sums promoted to fp32, bytes from the start of shared memory
-    int barrier_offset = 0;     // mbarriers, bytes from the start of shared memory
+    int barrier_offset = 0;     // mbarriers of mma.sync, bytes from the start of shared memory
     int scratch_offset = 0;     // groups of query rows, rows to repair
     int early_exp_steps = 0;    // 16-key steps exponentiated before the wait for P V
     int mean_samples = 0;       // keys whose mean is subtracted; 0: all
