@@ -5,33 +5,25 @@
 namespace sagejit::host {
 namespace {
 
-struct Totals {
-    std::mutex mutex;
-    InstructionCounts counts;
-};
-
-// Never destroyed: a thread may still launch while the process exits.
-Totals& totals() {
-    static Totals* const instance = new Totals;
-    return *instance;
-}
+// Ready before any code runs, and never destroyed: a thread may still launch while the process exits.
+constinit std::mutex mutex;
+constinit InstructionCounts totals;
 
 }  // namespace
 
 InstructionCounts instructions_executed() {
-    const std::lock_guard lock(totals().mutex);
-    return totals().counts;
+    const std::lock_guard lock(mutex);
+    return totals;
 }
 
 void add_executed(const InstructionCounts& counts) {
-    const std::lock_guard lock(totals().mutex);
-    InstructionCounts& sum = totals().counts;
-    sum.mma += counts.mma;
-    sum.wgmma += counts.wgmma;
-    sum.ldmatrix += counts.ldmatrix;
-    sum.shuffles += counts.shuffles;
-    sum.votes += counts.votes;
-    sum.barriers += counts.barriers;
+    const std::lock_guard lock(mutex);
+    totals.mma += counts.mma;
+    totals.wgmma += counts.wgmma;
+    totals.ldmatrix += counts.ldmatrix;
+    totals.shuffles += counts.shuffles;
+    totals.votes += counts.votes;
+    totals.barriers += counts.barriers;
 }
 
 }  // namespace sagejit::host
