@@ -5,7 +5,7 @@
 namespace sagejit::host {
 namespace {
 
-// Ready before any code runs, and never destroyed: a thread may still launch while the process exits.
+// Ready before any code runs, and never destroyed: a thread may launch while the process exits.
 constinit std::mutex mutex;
 constinit InstructionCounts totals;
 
