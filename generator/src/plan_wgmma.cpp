@@ -212,7 +212,7 @@ Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
     int scratch = plan.head_dim_padded;
     if (is_fp8(spec)) scratch = std::max({scratch, 2 * spec.head_dim_v, kValueUnitWords});
     plan.quant_shared_bytes = round_up(
-        4 * (plan.head_dim_padded + 2 * spec.head_dim_v + kQuantMarkWords + warps * scratch),
+        4 * (plan.head_dim_padded + 3 * spec.head_dim_v + kQuantMarkWords + warps * scratch),
         kLineBytes);
     return plan;
 }

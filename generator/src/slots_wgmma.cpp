@@ -70,6 +70,8 @@ SourceParts wgmma_parts(const Plan& plan) {
         {"quantize.groups", groups_variant(spec.granularity)},
         {"quantize.sample", "quantize/sample.cuh"},
         {"quantize.layout", "wgmma/quant_layout.cuh"},
+        {"quantize.pairs",
+         spec.dtype == DataType::kBf16 ? "wgmma/pairs_bf16.cuh" : "wgmma/pairs_fp16.cuh"},
         {"quantize.shift", spec.smooth_k ? "wgmma/key_mean_sample.cuh" : "wgmma/key_mean_none.cuh"},
         {"quantize.round", "quantize/round.cuh"},
         {"quantize.place", "quantize/place_panels.cuh"},

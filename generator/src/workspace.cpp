@@ -12,6 +12,8 @@ namespace {
 // Measured on an H200: of causal calls, 13 tiles are faster by persistent CTAs, 205 slower.
 constexpr int kMaxPersistentKeyTiles = 64;
 
+constexpr int64_t kSettleCtas = 256;
+
 constexpr int64_t kMaxTokens = int64_t{1} << 30;  // token indices are 32-bit
 constexpr int64_t kMaxCtas = 0x7FFFFFFF;          // x extent of a grid
 constexpr size_t kRegionAlignment = 256;          // bytes
@@ -142,8 +144,11 @@ LaunchSteps launch_steps(const Plan& plan, const Shape& shape, const Workspace& 
                              false, plan.quant_ctas_per_sm});
         }
         if (plan.settle_parts > 0 && k_tiles > 0) {
-            steps.push_back({"settle_values", shape.batch * shape.heads_kv * plan.settle_parts,
-                             plan.quant_threads, plan.quant_shared_bytes, true});
+            // Usually they only look: not more than start at once, if heads are many.
+            const int64_t kv_rows = shape.batch * shape.heads_kv;
+            const int64_t parts = std::clamp<int64_t>(kSettleCtas / kv_rows, 1, plan.settle_parts);
+            steps.push_back({"settle_values", kv_rows * parts, plan.quant_threads,
+                             plan.quant_shared_bytes, true});
         }
         // Tiles of different length that take long are dealt out better one CTA at a time.
         const bool persistent =

@@ -14,15 +14,16 @@ __device__ __forceinline__ const u16* key_base(const Call& call, i32 kv_row) {
     return head_base(call.k, kv_row / call.heads_kv, kv_row % call.heads_kv);
 }
 
-// Words of shared memory: the mean of each channel of K, then of V, then V's factors; three sets of
-// a tile's marks, which it uses in turn; and scratch.
+// Words of shared memory: the mean of each channel of K, then of V, then V's factors and offsets;
+// three sets of a tile's marks, which it uses in turn; and scratch.
 enum Mark { kGroupMark = 0, kBadKeyMark = 4, kSaturatedMark = 5, kNonfiniteMark = 6, kMarks = 8 };
 static_assert(kKeyGroups <= kBadKeyMark, "a mark a group");
 constexpr u32 kMarkSets = 3;
 constexpr u32 kKeyMeans = 0;
 constexpr u32 kValueMeans = kKeyMeans + plan::head_dim_padded;
 constexpr u32 kValueFactors = kValueMeans + plan::head_dim_v;
-constexpr u32 kMarkWords = kValueFactors + plan::head_dim_v;
+constexpr u32 kValueOffsets = kValueFactors + plan::head_dim_v;
+constexpr u32 kMarkWords = kValueOffsets + plan::head_dim_v;
 constexpr u32 kScratchWords = kMarkWords + kMarkSets * kMarks;
 static_assert(kScratchWords % 4 == 0 && kQuantWarps > 0, "scratch is read 16 bytes at a time");
 

@@ -88,18 +88,36 @@ __device__ __forceinline__ u32 drop_bad_keys(KeyTile& tile, const f32 (&mean)[8]
     return largest;
 }
 
+// The largest magnitude in this thread's rows, less the mean. All rows of a channel lose the same,
+// so it is that of the channel's largest or smallest element.
+__device__ __forceinline__ f32 largest_in_tile(const KeyTile& tile, const f32 (&mean)[8],
+                                               i32 rows) {
+    u32 most[4], least[4];
+#pragma unroll
+    for (int i = 0; i < 4; ++i) most[i] = least[i] = tile[0][i];
+#pragma unroll
+    for (int pass = 1; pass < kKeyPasses; ++pass) {
+        if (static_cast<i32>(key_row()) + pass * kKeyRows >= rows) continue;
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            most[i] = larger_pair(most[i], tile[pass][i]);
+            least[i] = smaller_pair(least[i], tile[pass][i]);
+        }
+    }
+    f32 largest = 0.0f;
+#pragma unroll
+    for (int i = 0; i < 8; ++i) {
+        largest = larger_magnitude(largest, add_rn(input_to_f32(nth_of_eight(most, i)), -mean[i]));
+        largest = larger_magnitude(largest, add_rn(input_to_f32(nth_of_eight(least, i)), -mean[i]));
+    }
+    return static_cast<i32>(key_row()) < rows ? largest : 0.0f;
+}
+
 // Raises the marks of the tile's groups to their largest magnitudes. Returns the passes whose row
 // is bad.
 __device__ __forceinline__ u32 measure_keys(KeyTile& tile, const f32 (&mean)[8], i32 first,
                                             i32 rows, u32 marks) {
-    f32 own = 0.0f;
-#pragma unroll
-    for (int pass = 0; pass < kKeyPasses; ++pass) {
-        const f32 top = largest_in_pass(tile, pass, mean);
-        const bool inside = static_cast<i32>(key_row()) + pass * kKeyRows < rows;
-        own = inside ? larger_magnitude(own, top) : own;
-    }
-    u32 largest = largest_of_lanes(own);
+    u32 largest = largest_of_lanes(largest_in_tile(tile, mean, rows));
     u32 bad_passes = 0;
     if (vote_any(largest >= kInfinityBits)) {
         largest = drop_bad_keys(tile, mean, first, rows, marks, bad_passes);
@@ -118,6 +136,8 @@ __device__ __forceinline__ void write_keys(const KeyTile& tile, const f32 (&mean
                                            u32 marks, u32 bad_passes, i8* destination) {
     if (8 * key_lane() >= plan::head_dim_padded) return;
     const f32 inverse = group_inverse(127.0f, marked_amax(marks, key_group(key_row())));
+    // Rows of a thread are whole periods of the swizzle apart.
+    i8* const own = destination + key_offset(key_row(), 8 * key_lane());
 #pragma unroll
     for (int pass = 0; pass < kKeyPasses; ++pass) {
         const u32 row = key_row() + pass * kKeyRows;
@@ -131,7 +151,7 @@ __device__ __forceinline__ void write_keys(const KeyTile& tile, const f32 (&mean
         }
         u32 bytes[2];
         pack_s8(bytes, values);
-        store_global_u32x2(destination + key_offset(row, 8 * key_lane()), bytes);
+        store_global_u32x2(own + pass * kKeyRows * plan::panel_bytes, bytes);
     }
 }
 

@@ -50,7 +50,10 @@ __device__ __forceinline__ void choose_factors(u32 shared, int top, f32* kept) {
         const u32 largest = load_shared_u32(factor_word(shared, channel));
         u32 exponent = 254 + static_cast<u32>(top) - (largest >> 23);
         if (exponent > kMost || largest == 0) exponent = kMost;
-        store_shared_u32(factor_word(shared, channel), exponent << 23);
+        const f32 factor = bits_to_f32(exponent << 23);
+        store_shared_f32(factor_word(shared, channel), factor);
+        store_shared_f32(offset_word(shared, channel),
+                         mul_rn(-load_shared_f32(mean_word(shared, channel)), factor));
         if (kept != nullptr) kept[channel] = bits_to_f32(scale_of_factor(exponent << 23));
     }
     cta_barrier();
@@ -83,36 +86,32 @@ struct UnitLane {
     __device__ __forceinline__ i32 token_of(int t) const { return token + t / 2 * 8 + t % 2; }
 };
 
-// Channel i of a lane's four tokens, less the mean, scaled.
-__device__ __forceinline__ void scale_values(f32 (&scaled)[4], const u32 (&pairs)[4][4], int i,
-                                             f32 mean, f32 factor) {
-#pragma unroll
-    for (int t = 0; t < 4; ++t) {
-        const u16 bits = nth_of_eight(pairs[t], i);
-        scaled[t] = mul_rn(add_rn(input_to_f32(bits), -mean), factor);
-    }
-}
-
-// Four tokens of eight channels to scratch. Returns whether one is too large, or not finite.
+// Four tokens of eight channels to scratch. Returns whether one may be too large, or not finite.
+// Scaling by a power of two is exact, so that one rounding serves mean and scale; where the
+// product of both is too large for a float, the result says so.
 __device__ __forceinline__ bool round_values(const u32 (&pairs)[4][4], u32 shared, u32 channel,
                                              u32 words) {
-    f32 largest = 0.0f;
+    u32 ends = 0;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-        u32 mean[4], factor[4];
-        load_shared_u32x4(mean, mean_word(shared, channel + 4 * half));
+        u32 factor[4], offset[4];
         load_shared_u32x4(factor, factor_word(shared, channel + 4 * half));
+        load_shared_u32x4(offset, offset_word(shared, channel + 4 * half));
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
             f32 scaled[4];
-            scale_values(scaled, pairs, 4 * half + i, bits_to_f32(mean[i]), bits_to_f32(factor[i]));
 #pragma unroll
-            for (int t = 0; t < 4; ++t) largest = larger_magnitude(largest, scaled[t]);
-            store_shared_u32(words + 4 * unit_word(4 * half + i, 0),
-                             f32_to_e4m3x4(scaled[0], scaled[1], scaled[2], scaled[3]));
+            for (int t = 0; t < 4; ++t) {
+                scaled[t] = fma_rn(input_to_f32(nth_of_eight(pairs[t], 4 * half + i)),
+                                   bits_to_f32(factor[i]), bits_to_f32(offset[i]));
+            }
+            const u32 word = f32_to_e4m3x4(scaled[0], scaled[1], scaled[2], scaled[3]);
+            // Sets a byte's upper bit where it is the largest magnitude or NaN.
+            ends |= (word & 0x7F7F7F7Fu) + 0x02020202u;
+            store_shared_u32(words + 4 * unit_word(4 * half + i, 0), word);
         }
     }
-    return f32_to_bits(largest) > kLargestE4m3;
+    return (ends & 0x80808080u) != 0;
 }
 
 // The same where something is unusual: of what is not finite, and of tokens that are not there,

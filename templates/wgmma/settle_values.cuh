@@ -2,8 +2,8 @@
 // head is quantized again, with scales from all of its values; where it held NaN or Inf, the first
 // such key of each channel is found. Without notes there is nothing to do.
 
-// Tiles whose notes are read, and quantized, by one CTA are that many apart: its part of a head.
-constexpr u32 kSettleParts = plan::settle_parts;
+// Several CTAs share a head: the tiles that one quantizes are `parts` apart.
+static_assert(plan::settle_parts > 0, "the most that share one");
 
 // Marks what the head's notes say.
 __device__ __forceinline__ void read_notes(const Call& call, i32 kv_row, u32 marks) {
@@ -65,7 +65,7 @@ __device__ __forceinline__ void find_bad_keys(const Call& call, i32 kv_row, cons
     cta_barrier();
 }
 
-__device__ __forceinline__ void quantize_again(const Call& call, i32 kv_row, u32 part,
+__device__ __forceinline__ void quantize_again(const Call& call, i32 kv_row, u32 part, u32 parts,
                                                const u16* base, u32 shared, u32 marks) {
     const u64 words = static_cast<u64>(kv_row) * kValueChannels;
 #pragma unroll 1
@@ -80,7 +80,7 @@ __device__ __forceinline__ void quantize_again(const Call& call, i32 kv_row, u32
     for_values(call, base, [&](const u32(&pairs)[4], i32) { raise_largest(largest, pairs, mean); });
     mark_largest(largest, shared);
     choose_factors(shared, kExactTop, part == 0 ? call.v_scale + words : nullptr);
-    for (i32 tile = part; tile < call.k_tiles; tile += kSettleParts) {
+    for (i32 tile = part; tile < call.k_tiles; tile += static_cast<i32>(parts)) {
         quantize_value_tile(call, kv_row, tile, shared, marks);
     }
 }
@@ -89,8 +89,9 @@ extern "C" __global__ void __launch_bounds__(plan::quant_threads)
     settle_values(const __grid_constant__ Call call) {
     grid_dependency_launch();
     const u32 shared = shared_base();
-    const i32 kv_row = static_cast<i32>(cta_index() / kSettleParts);
-    const u32 part = cta_index() % kSettleParts;
+    const u32 parts = cta_count() / (static_cast<u32>(call.batch) * call.heads_kv);
+    const i32 kv_row = static_cast<i32>(cta_index() / parts);
+    const u32 part = cta_index() % parts;
     const u32 marks = marks_of(shared, 0);
     clear_marks(marks);
     cta_barrier();
@@ -100,5 +101,5 @@ extern "C" __global__ void __launch_bounds__(plan::quant_threads)
     const bool saturated = load_shared_u32(marks + 4 * kSaturatedMark) != 0;
     const bool nonfinite = load_shared_u32(marks + 4 * kNonfiniteMark) != 0;
     if (part == 0 && nonfinite) find_bad_keys(call, kv_row, base, shared);
-    if (saturated) quantize_again(call, kv_row, part, base, shared, marks);
+    if (saturated) quantize_again(call, kv_row, part, parts, base, shared, marks);
 }

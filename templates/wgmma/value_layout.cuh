@@ -19,5 +19,9 @@ __device__ __forceinline__ u32 mean_word(u32 shared, u32 channel) {
 __device__ __forceinline__ u32 factor_word(u32 shared, u32 channel) {
     return word_at(shared, kValueFactors + channel);
 }
+// The mean times the factor, to be added.
+__device__ __forceinline__ u32 offset_word(u32 shared, u32 channel) {
+    return word_at(shared, kValueOffsets + channel);
+}
 
 using ValueSample = Sample<plan::value_samples, kValueRows>;

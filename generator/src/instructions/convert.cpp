@@ -85,6 +85,86 @@ inline i32 f32_to_s8(f32 value) {
 )",
      R"(inline f32 bf16_to_f32(u16 bits) { return bits_to_f32(static_cast<u32>(bits) << 16); }
 )"},
+    {"larger_f16x2",
+     R"(// The larger of both halves; NaN where one is NaN (sm_80).
+__device__ __forceinline__ u32 larger_f16x2(u32 a, u32 b) {
+    u32 result;
+    asm("max.NaN.f16x2 %0, %1, %2;" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+}
+)",
+     R"(// The larger of both halves; NaN where one is NaN (sm_80).
+inline u32 larger_f16x2(u32 a, u32 b) {
+    u32 result = 0;
+    for (int i = 0; i < 32; i += 16) {
+        const u16 left = static_cast<u16>(a >> i), right = static_cast<u16>(b >> i);
+        const f32 x = f16_to_f32(left), y = f16_to_f32(right);
+        const u32 half = x != x || y != y ? 0x7FFFu : x > y ? left : right;
+        result |= half << i;
+    }
+    return result;
+}
+)"},
+    {"smaller_f16x2",
+     R"(// The smaller of both halves; NaN where one is NaN (sm_80).
+__device__ __forceinline__ u32 smaller_f16x2(u32 a, u32 b) {
+    u32 result;
+    asm("min.NaN.f16x2 %0, %1, %2;" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+}
+)",
+     R"(// The smaller of both halves; NaN where one is NaN (sm_80).
+inline u32 smaller_f16x2(u32 a, u32 b) {
+    u32 result = 0;
+    for (int i = 0; i < 32; i += 16) {
+        const u16 left = static_cast<u16>(a >> i), right = static_cast<u16>(b >> i);
+        const f32 x = f16_to_f32(left), y = f16_to_f32(right);
+        const u32 half = x != x || y != y ? 0x7FFFu : x < y ? left : right;
+        result |= half << i;
+    }
+    return result;
+}
+)"},
+    {"larger_bf16x2",
+     R"(// The larger of both halves; NaN where one is NaN (sm_80).
+__device__ __forceinline__ u32 larger_bf16x2(u32 a, u32 b) {
+    u32 result;
+    asm("max.NaN.bf16x2 %0, %1, %2;" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+}
+)",
+     R"(// The larger of both halves; NaN where one is NaN (sm_80).
+inline u32 larger_bf16x2(u32 a, u32 b) {
+    u32 result = 0;
+    for (int i = 0; i < 32; i += 16) {
+        const u16 left = static_cast<u16>(a >> i), right = static_cast<u16>(b >> i);
+        const f32 x = bf16_to_f32(left), y = bf16_to_f32(right);
+        const u32 half = x != x || y != y ? 0x7FFFu : x > y ? left : right;
+        result |= half << i;
+    }
+    return result;
+}
+)"},
+    {"smaller_bf16x2",
+     R"(// The smaller of both halves; NaN where one is NaN (sm_80).
+__device__ __forceinline__ u32 smaller_bf16x2(u32 a, u32 b) {
+    u32 result;
+    asm("min.NaN.bf16x2 %0, %1, %2;" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+}
+)",
+     R"(// The smaller of both halves; NaN where one is NaN (sm_80).
+inline u32 smaller_bf16x2(u32 a, u32 b) {
+    u32 result = 0;
+    for (int i = 0; i < 32; i += 16) {
+        const u16 left = static_cast<u16>(a >> i), right = static_cast<u16>(b >> i);
+        const f32 x = bf16_to_f32(left), y = bf16_to_f32(right);
+        const u32 half = x != x || y != y ? 0x7FFFu : x < y ? left : right;
+        result |= half << i;
+    }
+    return result;
+}
+)"},
     {"f32_to_f16x2",
      R"(__device__ __forceinline__ u32 f32_to_f16x2(f32 low, f32 high) {
     u32 result;

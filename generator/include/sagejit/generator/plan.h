@@ -74,7 +74,7 @@ struct Plan {
     int early_exp_steps = 0;    // 16-key steps exponentiated before the wait for P V
     int mean_samples = 0;       // keys whose mean is subtracted; 0: all
     int value_samples = 0;      // tokens of V whose mean is subtracted, and that choose its scales
-    int settle_parts = 0;       // CTAs a head of the kernel that settles V's scales; 0: none
+    int settle_parts = 0;       // most CTAs a head of the kernel that settles V's scales; 0: none
 
     // Shared memory of the attention kernel: `stages` copies of the regions, then Q's tile where
     // it is kept there.
