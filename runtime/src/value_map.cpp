@@ -61,15 +61,19 @@ abi::Divisor make_divisor(uint32_t divisor) {
 
 }  // namespace
 
-void add_value_map(const Plan& plan, const Arguments& arguments, const Executor& executor,
-                   abi::Call& call) {
-    if (plan.target.family != Family::kWgmma) return;
+void set_tile_order(const Plan& plan, abi::Call& call) {
     call.head_chunk = head_chunk(plan, call);
     const int clusters = (call.q_tiles + plan.cluster_q - 1) / plan.cluster_q;
     call.by_chunk = make_divisor(static_cast<uint32_t>(call.head_chunk) * clusters);
     call.by_head_chunk = make_divisor(call.head_chunk);
     call.by_heads_q = make_divisor(call.heads_q);
     call.by_group_size = make_divisor(call.group_size);
+}
+
+void add_value_map(const Plan& plan, const Arguments& arguments, const Executor& executor,
+                   abi::Call& call) {
+    if (plan.target.family != Family::kWgmma) return;
+    set_tile_order(plan, call);
     if (call.len_k == 0) return;
     if (plan.v_path == VPath::kFp8) {
         call.v_packed = 1;

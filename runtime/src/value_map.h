@@ -1,9 +1,12 @@
-// How the wgmma family's attention kernel reads V.
+// How the wgmma family's attention kernel takes its tiles and reads V.
 #pragma once
 
 #include "executor.h"
 
 namespace sagejit {
+
+// Order of query tiles: heads at work at a time, and divisors that find a tile's place.
+void set_tile_order(const Plan& plan, abi::Call& call);
 
 // Lets the kernel read the caller's V through a tensor map where its rows allow that; where they
 // do not, has the quantizer pack it into the workspace. Does nothing for other families. Throws as

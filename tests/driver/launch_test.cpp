@@ -15,6 +15,7 @@
 #include "sagejit/stream.h"
 #include "stub.h"
 #include "unit/error_of.h"
+#include "value_map.h"
 
 using namespace sagejit;
 using namespace sagejit::test;
@@ -56,7 +57,7 @@ void check_handed(const Spec& spec, unsigned encoded) {
     REQUIRE(stub->launches() == steps.size());
     const Workspace layout = make_workspace(kernel.plan(), shape);
     abi::Call call = make_call(problem.arguments(), shape, layout, problem.workspace());
-    if (encoded > 0) call.head_chunk = 1;
+    if (encoded > 0) set_tile_order(kernel.plan(), call);
     for (size_t i = 0; i < steps.size(); ++i) {
         stub::Launch launch;
         REQUIRE(stub->launch(i, &launch));

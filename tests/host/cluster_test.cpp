@@ -11,6 +11,7 @@
 #include "host/sanitizers.h"
 #include "launch.h"
 #include "sagejit/generator/source.h"
+#include "value_map.h"
 
 using namespace sagejit;
 using namespace sagejit::test;
@@ -74,7 +75,7 @@ void run_attention(std::span<const Change> changes) {
     REQUIRE(std::align(256, layout.bytes, workspace, room) != nullptr);
     abi::Call call = make_call(arguments, c.shape, layout, workspace);
     call.v_packed = 1;
-    call.head_chunk = 1;
+    set_tile_order(plan, call);
     for (const uint64_t seed : {1u, 2u, 3u, 4u}) {
         for (const LaunchStep& step : launch_steps(plan, c.shape)) {
             module.run(std::string(step.entry), call, step.ctas, step.threads, step.shared_bytes,

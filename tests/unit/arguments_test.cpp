@@ -9,6 +9,7 @@
 
 #include "error_of.h"
 #include "launch.h"
+#include "value_map.h"
 
 using namespace sagejit;
 using Catch::Matchers::Contains;
@@ -295,6 +296,30 @@ TEST_CASE("the argument block says where everything is", "[arguments]") {
     CHECK(call.q_shift == address(0x100000 + layout.q_shift.offset));
     CHECK(layout.q_amax.bytes == 0);
     CHECK(call.q_amax == nullptr);
+}
+
+TEST_CASE("a divisor divides every number below 2^31", "[arguments]") {
+    Spec spec;
+    spec.head_dim = spec.head_dim_v = kHeadDim;
+    const Plan plan = make_plan(spec, find_target("sm_90a"));
+    constexpr uint32_t kEnd = uint32_t{1} << 31;
+    for (uint32_t heads = 1; heads < kEnd / 3; heads += heads / 3 + 1) {
+        abi::Call call{};
+        call.batch = call.q_tiles = call.group_size = 1;
+        call.heads_q = static_cast<int32_t>(heads);
+        set_tile_order(plan, call);
+        const auto check = [&](uint32_t number) {
+            const uint64_t product = uint64_t{number} * call.by_heads_q.multiplier;
+            const uint32_t sum = number + static_cast<uint32_t>(product >> 32);
+            INFO(number << " by " << heads);
+            if (number < kEnd) CHECK(sum >> call.by_heads_q.shift == number / heads);
+        };
+        for (const uint32_t multiple : {uint32_t{0}, heads, (kEnd - 1) / heads * heads}) {
+            if (multiple > 0) check(multiple - 1);
+            check(multiple);
+            check(multiple + heads - 1);
+        }
+    }
 }
 
 TEST_CASE("rows are read as vectors where all of them start on 16 bytes", "[arguments]") {
