@@ -39,6 +39,7 @@ constexpr int kPromoteKeysSmooth = 1024;
 constexpr int kPromoteKeys = 512;
 constexpr int kValueSamples = 64;
 constexpr int kSettleParts = 8;
+constexpr size_t kClusteredPlans = 3;
 
 struct Tiling {
     int groups, tile_k, stages;
@@ -281,6 +282,17 @@ std::vector<Plan> enumerate(const Spec& spec, const Target& target) {
     return plans;
 }
 
+// Behind each of the first few plans the same in clusters of two.
+void add_clusters(Spec spec, std::vector<Plan>& plans) {
+    spec.cluster_q = 2;
+    const size_t count = std::min<size_t>(plans.size(), kClusteredPlans);
+    for (size_t i = 0; i < count; ++i) {
+        const Plan& alone = plans[2 * i];
+        const Tiling shape = {alone.groups, alone.tile_k, alone.stages};
+        plans.insert(plans.begin() + 2 * i + 1, build(spec, alone.target, shape));
+    }
+}
+
 struct Refusal {
     std::string message, where, fix;
 };
@@ -336,6 +348,8 @@ std::vector<Plan> wgmma_candidates(const Spec& spec, const Target& target) {
     if (!refusals(spec).empty()) return {};
     std::vector<Plan> plans = enumerate(spec, target);
     std::erase_if(plans, [](const Plan& plan) { return !fits(plan); });
+    // Under a mask the tiles of a cluster differ in length.
+    if (!spec.cluster_q && spec.causal == CausalMode::kNone) add_clusters(spec, plans);
     return plans;
 }
 

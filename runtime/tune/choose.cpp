@@ -18,6 +18,27 @@ const Plan* find_plan(std::span<const Plan> plans, const std::string& choices) {
     return nullptr;
 }
 
+// Whether clusters suit the sizes: the last cluster of a row may have a tile without queries, whose
+// CTA only helps to copy.
+bool fills_clusters(const Plan& plan, const std::optional<Shape>& shape) {
+    constexpr int64_t kMaxWaste = 8;  // one tile in so many
+    if (plan.cluster_q == 1) return true;
+    if (!shape) return false;
+    const int64_t tiles = (shape->len_q + plan.tile_q - 1) / plan.tile_q;
+    return tiles % plan.cluster_q == 0 || tiles >= kMaxWaste;
+}
+
+// The same plan without clusters.
+const Plan* without_clusters(std::span<const Plan> plans, const Plan& clustered) {
+    for (const Plan& plan : plans) {
+        if (plan.cluster_q == 1 && plan.tile_q == clustered.tile_q &&
+            plan.tile_k == clustered.tile_k && plan.stages == clustered.stages) {
+            return &plan;
+        }
+    }
+    return nullptr;
+}
+
 // Whether it is measured, right, and for this request.
 bool applies(const TuningRecord& record, const std::string& identity, const Target& target) {
     return record.identity == identity && record.target == target.name && !record.estimate &&
@@ -59,6 +80,7 @@ ChosenPlan choose_plan(const Spec& spec, const Target& target, const TunedDevice
         if (fit.match == TuningMatch::kNone || !fit.at_least_as_good_as(best)) continue;
         if (plans.empty()) plans = candidates(spec, target);
         const Plan* plan = find_plan(plans, record.choices);
+        if (plan != nullptr && !fills_clusters(*plan, shape)) plan = without_clusters(plans, *plan);
         if (plan == nullptr) continue;
         best = fit;
         best_plan = plan;

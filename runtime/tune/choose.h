@@ -26,7 +26,8 @@ struct ChosenPlan {
 // Of all records the best for this request: measured, correct, naming a plan that candidates()
 // still offers. Same GPU and bucket, else same GPU and the nearest bucket, else another GPU of the
 // same compute capability; the later of two alike. Without a shape that of the most work counts as
-// nearest, and never as exact.
+// nearest, and never as exact. A plan in clusters is taken without them where the sizes do not fill
+// them or are not known.
 ChosenPlan choose_plan(const Spec& spec, const Target& target, const TunedDevice& device,
                        const std::optional<Shape>& shape, std::span<const TuningRecord> records);
 

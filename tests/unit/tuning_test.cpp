@@ -1,6 +1,7 @@
 // Tuning records: buckets, lines, the store, and which one prepare follows.
 #include <sys/stat.h>
 
+#include <array>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
@@ -103,6 +104,34 @@ TEST_CASE("the choices of a plan tell all candidates apart") {
             }
         }
     }
+}
+
+TEST_CASE("clusters serve only sizes that fill them") {
+    const Target& hopper = find_target("sm_90a");
+    const std::vector<Plan> plans = candidates(small_spec(), hopper);
+    REQUIRE(plans.at(1).cluster_q == 2);
+    TuningRecord record = record_for(0, kShort);
+    record.target = hopper.name;
+    record.choices = plan_choices(plans[1]);
+    const int64_t tile = plans[1].tile_q;
+    const auto chosen_for = [&](const std::optional<Shape>& shape) {
+        const ChosenPlan choice =
+            choose_plan(small_spec(), hopper, kDevice, shape, std::array{record});
+        CHECK(choice.record.has_value());
+        return choice.plan;
+    };
+    for (const int64_t tiles : {2, 6, 9, 101}) {
+        CHECK(chosen_for(Shape{1, 16, 16, tiles * tile, 1024}).cluster_q == 2);
+    }
+    CHECK(chosen_for(kShort).cluster_q == 2);
+    for (const int64_t tiles : {1, 3, 5, 7}) {
+        const Plan plan = chosen_for(Shape{1, 16, 16, tiles * tile - 5, 1024});
+        CHECK(plan.cluster_q == 1);
+        CHECK(plan.tile_q == plans[1].tile_q);
+        CHECK(plan.tile_k == plans[1].tile_k);
+        CHECK(plan.stages == plans[1].stages);
+    }
+    CHECK(chosen_for(std::nullopt).cluster_q == 1);
 }
 
 TEST_CASE("a record survives its line") {
