@@ -27,7 +27,7 @@ TEST_CASE("corrupt and foreign tuning records cost one warning, and the default 
     const Device gpu = Device::cuda(0);
     const TemporaryDirectory directory;
     const TuningStore store(directory.path());
-    const TuningRecord good = record_for(small_spec(), gpu, kShape, 1);
+    const TuningRecord good = record_for(small_spec(), gpu, kShape, 2);
     PrepareOptions options;
     options.cache_directory = directory.path();
     options.shape = kShape;

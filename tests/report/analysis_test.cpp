@@ -78,6 +78,15 @@ TEST_CASE("sass: the main loop is the shortest with the most tensor instructions
     REQUIRE(loop);
     CHECK(list[loop->first].address == 0x30);
     CHECK(loop->size() == 3);
+    // A loop around it that holds more besides is not the main loop.
+    const std::vector<Instruction> nested = {
+        instruction(0x00, "HMMA", {}), instruction(0x10, "HMMA", {}),
+        instruction(0x20, "HMMA", {}), instruction(0x30, "BRA", 0x10),
+        instruction(0x40, "HMMA", {}), instruction(0x50, "BRA", 0x00)};
+    loop = main_loop(nested);
+    REQUIRE(loop);
+    CHECK(nested[loop->first].address == 0x10);
+    CHECK(loop->size() == 3);
     list.resize(2);
     CHECK(!main_loop(list));
     CHECK(!main_loop({}));

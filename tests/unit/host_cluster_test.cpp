@@ -75,7 +75,8 @@ extern "C" void no_barrier_there(Call) {
 }
 extern "C" void waits_for_nobody(Call) {
     if (rank() == 0) {
-        host_api->mbarrier_init(0, 1);
+        if (thread() == 0) host_api->mbarrier_init(0, 1);
+        host_api->cta_barrier();
         host_api->mbarrier_wait(0, 0);
     } else {
         meet();

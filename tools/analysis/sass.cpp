@@ -154,8 +154,7 @@ std::optional<InstructionRange> main_loop(const std::vector<Instruction>& instru
         const bool tensor = kind_of(instructions[i].mnemonic) == InstructionKind::kTensor;
         tensor_before[i + 1] = tensor_before[i] + (tensor ? 1 : 0);
     }
-    std::optional<InstructionRange> best;
-    int most = 0;
+    std::vector<InstructionRange> loops;
     for (size_t i = 0; i < instructions.size(); ++i) {
         const std::optional<uint64_t>& target = instructions[i].target;
         // A branch to itself is the end of the code.
@@ -164,9 +163,18 @@ std::optional<InstructionRange> main_loop(const std::vector<Instruction>& instru
             instructions.begin(), instructions.end(), *target,
             [](const Instruction& a, uint64_t address) { return a.address < address; });
         const InstructionRange range{static_cast<size_t>(first - instructions.begin()), i + 1};
-        const int tensor = tensor_before[range.end] - tensor_before[range.first];
-        if (tensor == 0 || tensor < most) continue;
-        if (tensor > most || range.size() < best->size()) best = range;
+        if (tensor_before[range.end] > tensor_before[range.first]) loops.push_back(range);
+    }
+    std::optional<InstructionRange> best;
+    int most = 0;
+    for (const InstructionRange& loop : loops) {
+        const auto encloses = [&loop](const InstructionRange& other) {
+            return loop.first <= other.first && other.end <= loop.end && other.size() < loop.size();
+        };
+        if (std::any_of(loops.begin(), loops.end(), encloses)) continue;
+        const int tensor = tensor_before[loop.end] - tensor_before[loop.first];
+        if (tensor < most || (tensor == most && best && best->size() <= loop.size())) continue;
+        best = loop;
         most = tensor;
     }
     return best;

@@ -53,8 +53,8 @@ struct InstructionRange {
     size_t size() const { return end - first; }
 };
 
-// The loop, a backward branch and what it encloses, that holds the most tensor instructions; of
-// several the shortest. nullopt where no loop holds any.
+// Of the innermost loops with tensor instructions the one that holds the most; of several the
+// shortest. A loop is a backward branch and what it encloses. nullopt where no loop holds any.
 std::optional<InstructionRange> main_loop(const std::vector<Instruction>& instructions);
 
 struct InstructionMix {
