@@ -6,28 +6,23 @@
 #include <cstdint>
 #include <utility>
 
+#include "tune/step_clocks.h"
+#include "tune/wgmma_model.h"
+
 namespace sagejit {
 namespace {
 
-// Instructions around the products, for each score: scaling, subtracting the maximum and adding to
-// the row sum are one each at the vector rate; the maximum and half a packing of two are at half
-// that rate. Scales per token add two.
-constexpr double kVectorOperations = 3 + 2 * 1.5;
-constexpr double kVectorOperationsPerToken = 2;
 // Clocks before the first key tile of a CTA can be computed on, and after the last one.
 constexpr double kPrologueClocks = 2000, kEpilogueClocks = 1000;
 // Clocks from asking for a tile to having it in shared memory.
 constexpr double kLoadClocks = 900;
 constexpr int kSchedulers = 4;  // of a multiprocessor
-// wgmma reads its operands from shared memory as part of the product.
-constexpr double kGroupQueries = 64;
 
 bool uses_wgmma(const Plan& plan) { return plan.target.family == Family::kWgmma; }
 
-int64_t divide_up(int64_t value, int64_t divisor) { return (value + divisor - 1) / divisor; }
-
 // Key tiles all CTAs of one row walk together.
 double key_tiles(const Plan& plan, const Shape& shape) {
+    if (uses_wgmma(plan)) return wgmma_key_tiles(plan, shape);
     const int64_t tiles_k = divide_up(shape.len_k, plan.tile_k);
     const int64_t tiles_q = divide_up(shape.len_q, plan.tile_q);
     if (plan.spec.causal == CausalMode::kNone) return static_cast<double>(tiles_q * tiles_k);
@@ -40,51 +35,6 @@ double key_tiles(const Plan& plan, const Shape& shape) {
         total += static_cast<double>(divide_up(seen, plan.tile_k));
     }
     return total;
-}
-
-double value_rate(const Plan& plan, const GpuRates& rates) {
-    if (plan.v_path == VPath::kInt8 || plan.v_path == VPath::kFp8) return rates.int8;
-    switch (plan.spec.pv_accum) {
-        case PvAccum::kFp32:
-        case PvAccum::kFp32PromoteInt32:
-        case PvAccum::kFp32PromoteFp32:
-            return rates.half_fp32;
-        case PvAccum::kFp16:
-        case PvAccum::kFp32PromoteFp16:
-            return rates.half_fp16;
-    }
-    return rates.half_fp32;
-}
-
-double value_bytes(const Plan& plan) {
-    return plan.v_path == VPath::kInt8 || plan.v_path == VPath::kFp8 ? 1 : 2;
-}
-
-// Clocks one multiprocessor needs for one key tile of one CTA, by unit.
-struct StepClocks {
-    double tensor = 0, exponential = 0, vector = 0, shared = 0;
-
-    double largest() const { return std::max({tensor, exponential, vector, shared}); }
-    double sum() const { return tensor + exponential + vector + shared; }
-};
-
-StepClocks step_clocks(const Plan& plan, const GpuRates& rates) {
-    const double scores = static_cast<double>(plan.tile_q) * plan.tile_k;
-    const double tile_bytes =
-        plan.tile_k * (plan.head_dim_padded + value_bytes(plan) * plan.head_dim_v_padded);
-    StepClocks clocks;
-    clocks.tensor = scores * (plan.head_dim_padded / rates.int8 +
-                              plan.head_dim_v_padded / value_rate(plan, rates));
-    clocks.exponential = scores / rates.exponentials;
-    const double operations =
-        kVectorOperations + (plan.scale_per_token ? kVectorOperationsPerToken : 0);
-    clocks.vector = scores * operations / rates.vector;
-    // Every warp, or every group of warps, reads the whole tile.
-    const double readers = uses_wgmma(plan) ? plan.tile_q / kGroupQueries : plan.warps;
-    const double query_bytes =
-        plan.query_in_shared ? static_cast<double>(plan.tile_q) * plan.head_dim_padded : 0;
-    clocks.shared = (readers * tile_bytes + query_bytes) / rates.shared_bytes;
-    return clocks;
 }
 
 // Clocks a multiprocessor with that many resident CTAs needs for one step of one of them. Units
@@ -112,7 +62,7 @@ Bound limit_of(const Prediction& prediction) {
     return highest->first < prediction.attention_ms / 2 ? Bound::kLatency : highest->second;
 }
 
-// Bytes the kernels before attention read and write.
+// Bytes of the kernels before attention, read and written, as far as they take time of their own.
 double preparation_bytes(const Plan& plan, const Shape& shape) {
     const double q =
         static_cast<double>(shape.batch * shape.heads_q * shape.len_q) * plan.spec.head_dim;
@@ -120,6 +70,11 @@ double preparation_bytes(const Plan& plan, const Shape& shape) {
         static_cast<double>(shape.batch * shape.heads_kv * shape.len_k) * plan.spec.head_dim;
     const double v =
         static_cast<double>(shape.batch * shape.heads_kv * shape.len_k) * plan.spec.head_dim_v;
+    if (plan.query_in_prologue) {
+        // The wgmma family's quantizer mostly computes while bytes of K arrive.
+        constexpr double kShown = 0.4;
+        return kShown * 3 * k + (plan.v_path == VPath::kDirect ? 0 : (4 + value_bytes(plan)) * v);
+    }
     double bytes = 3 * (q + k);  // 2 read, 1 written
     if (plan.spec.smooth_k) bytes += 2 * k;
     if (plan.v_path != VPath::kDirect) bytes += (4 + value_bytes(plan)) * v;
@@ -196,11 +151,12 @@ GpuRates rates_for(const Target& target, int multiprocessors) {
             set(128, 2.5, 1024, 256, 512, 4.5, 0.9);
             break;
         case 90:
-            // mma.sync reaches about 62 % of what wgmma does.
+            // mma.sync reaches about 62 % of what wgmma does. L2: at head_dim 256 6.4 TB/s were
+            // read while something else was the limit (docs/benchmarks/rows, tuning).
             if (target.name.ends_with('a')) {
-                set(132, 1.75, 4096, 2048, 2048, 5.5, 4.2);
+                set(132, 1.75, 4096, 2048, 2048, 7, 4.2);
             } else {
-                set(132, 1.75, 2540, 1270, 1270, 5.5, 4.2);
+                set(132, 1.75, 2540, 1270, 1270, 7, 4.2);
             }
             break;
         case 120:
@@ -229,7 +185,7 @@ Prediction predict(const Plan& plan, const Shape& shape, const GpuRates& rates) 
     const double ctas = rows * static_cast<double>(divide_up(shape.len_q, plan.tile_q));
     const double walked = rows * key_tiles(plan, shape);
     const double at_once = static_cast<double>(rates.multiprocessors) * plan.ctas_per_sm;
-    const StepClocks step = step_clocks(plan, rates);
+    const StepClocks step = step_clocks(plan, plan.tile_q, rates);
     const double to_ms = kMilli / (rates.clock_ghz * kGiga);
     const double each_ms = walked / rates.multiprocessors * to_ms;  // for one clock a step
 
@@ -241,18 +197,19 @@ Prediction predict(const Plan& plan, const Shape& shape, const GpuRates& rates) 
     result.exponential_ms = step.exponential * each_ms;
     result.vector_ms = step.vector * each_ms;
     result.shared_ms = step.shared * each_ms;
-    const double tile_bytes =
-        plan.tile_k * (plan.head_dim_padded + value_bytes(plan) * plan.head_dim_v_padded);
-    result.cache_ms = walked * tile_bytes / (rates.cache_tb_per_s * kTera) * kMilli;
+    result.cache_ms =
+        walked * tile_bytes(plan) / plan.cluster_q / (rates.cache_tb_per_s * kTera) * kMilli;
     result.memory_ms = unique_bytes(plan, shape) / (rates.memory_tb_per_s * kTera) * kMilli;
-    const double scheduled =
-        schedule_clocks(plan, step, walked / ctas, ctas, rates.multiprocessors, plan.ctas_per_sm) *
-        to_ms;
-    result.attention_ms = std::max({scheduled, result.cache_ms, result.memory_ms});
+    const double scheduled = uses_wgmma(plan)
+                                 ? wgmma_attention_clocks(plan, shape, rates)
+                                 : schedule_clocks(plan, step, walked / ctas, ctas,
+                                                   rates.multiprocessors, plan.ctas_per_sm);
+    result.attention_ms =
+        std::max({scheduled * to_ms, step.largest() * each_ms, result.cache_ms, result.memory_ms});
     const double launches =
         static_cast<double>(steps.size() - 1) * rates.launch_us * kMicro * kMilli;
-    const double prepare =
-        preparation_bytes(plan, shape) / (rates.memory_tb_per_s * kTera) * kMilli;
+    double prepare = preparation_bytes(plan, shape) / (rates.memory_tb_per_s * kTera) * kMilli;
+    if (uses_wgmma(plan)) prepare += wgmma_quantizer_clocks(plan, shape, rates) * to_ms;
     result.whole_call_ms = result.attention_ms + prepare + launches;
     result.limit = limit_of(result);
     return result;

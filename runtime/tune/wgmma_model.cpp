@@ -1,0 +1,183 @@
+// Constants are fits to the 1067 measurements of 35 to 47 plans and twelve shapes in
+// docs/benchmarks/rows/h200-2026-11-28-tuning.jsonl, except where another source is named.
+#include "tune/wgmma_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "tune/step_clocks.h"
+
+namespace sagejit {
+namespace {
+
+constexpr int kGroupQueries = 64;
+constexpr int kExpStepKeys = 16;
+
+// How well units overlap: clocks are the norm of this order of what each unit takes alone. One warp
+// a scheduler would wait for each in turn (order 1, the sum); every doubling of the warps adds this
+// much to the order. So three groups at head_dim 128 take 24 clocks a key of which the tensor cores
+// take 18, and at head_dim 64 20 where the largest unit takes 12.
+constexpr double kOverlap = 0.8;
+// Issue slots of a warp in a step whatever its keys: waits, places in rings, scales.
+constexpr double kStepInstructions = 70;
+// Of the exponentials that come before the wait for P V, what the group's own product hides.
+constexpr double kEarlyShare = 0.5;
+// Bytes that arrive from L2 cost clocks though L2 is not the limit: they cost power. Clusters halve
+// them, which is what they gain: 0.3 to 4 % (docs/benchmarks/hopper-log.md). Chosen, not fitted.
+constexpr double kBytesPerClock = 450;
+// Clocks from asking for a tile to having it in shared memory.
+constexpr double kLoadClocks = 620;
+// Of a CTA's query tile: first and last product, which nothing overlaps, and the epilogue; then
+// for each element of Q, to read it, to quantize it and to write as many of O.
+constexpr double kTileClocks = 3400, kClocksPerElement = 0.17;
+// Groups begin in phase, each waiting for the same unit, and take these steps to drift apart.
+constexpr double kStepsInPhase = 7;
+// Of a call in clusters: they start later, and at first wait for each other. Chosen below the fit,
+// which knows three plans in clusters for each head_dim.
+constexpr double kClusterClocks = 3000;
+// Of the quantizer, for each tile of keys of a multiprocessor, and for each pass over its rows.
+constexpr double kQuantTileClocks = 400, kQuantPassClocks = 110;
+// Longer queues are as good as evenly shared.
+constexpr int64_t kMostTurns = 256;
+
+int groups_of(int64_t queries) {
+    return static_cast<int>(divide_up(std::max<int64_t>(queries, 0), kGroupQueries));
+}
+
+// Keys that the query sees.
+int64_t keys_seen(const Plan& plan, const Shape& shape, int64_t query) {
+    if (plan.spec.causal == CausalMode::kNone) return shape.len_k;
+    const int64_t shift =
+        plan.spec.causal == CausalMode::kBottomRight ? shape.len_k - shape.len_q : 0;
+    return std::clamp<int64_t>(query + shift + 1, 0, shape.len_k);
+}
+
+// Promoted sums are read and written once every promote_tiles steps.
+double promotion_clocks(const Plan& plan, int groups, const GpuRates& rates) {
+    if (plan.promote_tiles == 0) return 0;
+    const double bytes = 2.0 * 4 * groups * kGroupQueries * plan.head_dim_v_padded;
+    return bytes / rates.shared_bytes / plan.promote_tiles;
+}
+
+struct Step {
+    double clocks = 0;
+    double in_phase = 0;  // more than that while the groups are in phase
+};
+
+// A step of a CTA of which that many groups have queries.
+Step step_of(const Plan& plan, int groups, const GpuRates& rates) {
+    const int queries = groups * kGroupQueries;
+    const StepClocks units = step_clocks(plan, queries, rates);
+    // Q K reads both operands from shared memory, Q again for every tile; P V only V.
+    const double scores = static_cast<double>(queries) * plan.tile_k;
+    const double key_bytes = static_cast<double>(plan.head_dim_padded) * plan.tile_k * groups;
+    const double query_bytes = static_cast<double>(queries) * plan.head_dim_padded;
+    const double values = static_cast<double>(plan.head_dim_v_padded) * plan.tile_k * groups;
+    const double products = std::max(scores * plan.head_dim_padded / rates.int8,
+                                     (key_bytes + query_bytes) / rates.shared_bytes) +
+                            std::max(scores * plan.head_dim_v_padded / value_rate(plan, rates),
+                                     values * value_bytes(plan) / rates.shared_bytes);
+    const double vector = units.vector + groups * kStepInstructions;
+    const double order = 1 + kOverlap * std::log2(plan.groups);
+    double clocks = std::pow(
+        std::pow(products, order) + std::pow(units.exponential, order) + std::pow(vector, order),
+        1 / order);
+    const double of_group = (units.exponential + units.vector) / groups / plan.tile_k;
+    clocks -= kEarlyShare * plan.early_exp_steps * kExpStepKeys * of_group;
+    clocks += tile_bytes(plan) / plan.cluster_q / kBytesPerClock;
+    clocks += promotion_clocks(plan, groups, rates);
+    clocks = std::max({clocks, units.largest(), products});
+    // The copies of a stage have the steps of the other stages to hide behind.
+    clocks += std::max(0.0, kLoadClocks - clocks * (plan.stages - 1));
+    return {clocks, std::max(0.0, products + units.exponential + vector - clocks)};
+}
+
+// Clocks of the query tiles of one head, in the order in which CTAs take them.
+std::vector<double> tile_clocks(const Plan& plan, const Shape& shape, const GpuRates& rates) {
+    std::vector<Step> steps(static_cast<size_t>(plan.groups) + 1);
+    for (int groups = 1; groups <= plan.groups; ++groups) {
+        steps[static_cast<size_t>(groups)] = step_of(plan, groups, rates);
+    }
+    const int64_t tiles = divide_up(shape.len_q, plan.tile_q);
+    std::vector<double> clocks(
+        static_cast<size_t>(divide_up(tiles, plan.cluster_q) * plan.cluster_q));
+    for (int64_t tile = 0; tile < static_cast<int64_t>(clocks.size()); ++tile) {
+        // A cluster is as slow as its CTA of more queries, and walks what its last query sees.
+        const int64_t first = tile / plan.cluster_q * plan.cluster_q * plan.tile_q;
+        const int64_t left = shape.len_q - first;
+        const int64_t cluster_queries =
+            std::min<int64_t>(left, static_cast<int64_t>(plan.cluster_q) * plan.tile_q);
+        const int groups = std::min(groups_of(left), plan.groups);
+        const int64_t walked =
+            divide_up(keys_seen(plan, shape, first + cluster_queries - 1), plan.tile_k);
+        const double elements = static_cast<double>(groups) * kGroupQueries * plan.head_dim_padded;
+        clocks[static_cast<size_t>(tile)] =
+            static_cast<double>(walked) * steps[static_cast<size_t>(groups)].clocks + kTileClocks +
+            kClocksPerElement * elements;
+    }
+    return clocks;
+}
+
+// Clocks until the last multiprocessor is done with its share.
+double shared_out(const Plan& plan, const std::vector<double>& tiles, double heads,
+                  int64_t multiprocessors) {
+    double total = 0;
+    for (const double clocks : tiles) total += clocks;
+    total *= heads;
+    const double longest = *std::max_element(tiles.begin(), tiles.end());
+    const double count = heads * static_cast<double>(tiles.size());
+    const double turns = count / static_cast<double>(multiprocessors);
+    const double even = total / static_cast<double>(multiprocessors);
+    // Under a mask long tiles go first, and short ones fill the gaps.
+    if (plan.spec.causal != CausalMode::kNone || turns > kMostTurns) {
+        return std::max(longest, even + total / count / 2);
+    }
+    // CTA i takes tiles i, i + multiprocessors, ..
+    double most = 0;
+    const auto all = static_cast<int64_t>(count);
+    for (int64_t cta = 0; cta < std::min(multiprocessors, all); ++cta) {
+        double mine = 0;
+        for (int64_t tile = cta; tile < all; tile += multiprocessors) {
+            mine += tiles[static_cast<size_t>(tile) % tiles.size()];
+        }
+        most = std::max(most, mine);
+    }
+    return most;
+}
+
+}  // namespace
+
+double wgmma_key_tiles(const Plan& plan, const Shape& shape) {
+    if (plan.spec.causal == CausalMode::kNone) {
+        return static_cast<double>(groups_of(shape.len_q) * divide_up(shape.len_k, plan.tile_k)) /
+               plan.groups;
+    }
+    double total = 0;
+    for (int64_t first = 0; first < shape.len_q; first += kGroupQueries) {
+        const int64_t last = std::min<int64_t>(first + kGroupQueries, shape.len_q) - 1;
+        total += static_cast<double>(divide_up(keys_seen(plan, shape, last), plan.tile_k));
+    }
+    return total / plan.groups;
+}
+
+double wgmma_attention_clocks(const Plan& plan, const Shape& shape, const GpuRates& rates) {
+    const auto heads = static_cast<double>(shape.batch * shape.heads_q);
+    const double clocks = shared_out(plan, tile_clocks(plan, shape, rates), heads,
+                                     rates.multiprocessors * plan.ctas_per_sm);
+    const double steps = static_cast<double>(divide_up(shape.len_k, plan.tile_k));
+    const double in_phase =
+        std::min(kStepsInPhase, steps) * step_of(plan, plan.groups, rates).in_phase;
+    return clocks + in_phase + (plan.cluster_q > 1 ? kClusterClocks : 0);
+}
+
+double wgmma_quantizer_clocks(const Plan& plan, const Shape& shape, const GpuRates& rates) {
+    const double tiles =
+        static_cast<double>(shape.batch * shape.heads_kv * divide_up(shape.len_k, plan.tile_k)) /
+        rates.multiprocessors;
+    const double passes =
+        static_cast<double>(divide_up(plan.tile_k, plan.quant_threads / plan.quant_lanes));
+    return tiles * (kQuantTileClocks + kQuantPassClocks * passes);
+}
+
+}  // namespace sagejit
