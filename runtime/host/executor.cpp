@@ -23,9 +23,12 @@ class HostExecutor final : public Executor {
     HostExecutor(host::HostModule module, uint64_t seed)
         : module_(std::move(module)), seed_(seed) {}
 
-    void run(std::span<const LaunchStep> steps, const abi::Call& call,
+    ReadyStep make_ready(const LaunchStep& step) const override { return {.step = &step}; }
+
+    void run(std::span<const ReadyStep> steps, const abi::Call& call,
              void* /*stream*/) const override {
-        for (const LaunchStep& step : steps) {
+        for (const ReadyStep& ready : steps) {
+            const LaunchStep& step = *ready.step;
             const int64_t ctas = step.ctas_per_sm > 0
                                      ? std::min(step.ctas, kPersistentClusters * step.cluster)
                                      : step.ctas;

@@ -47,7 +47,7 @@ struct Entry {
     CUfunction function = nullptr;
 };
 
-class CudaExecutor : public Executor {
+class CudaExecutor final : public Executor {
   public:
     CudaExecutor(const Plan& plan, std::span<const std::string> symbols, const Device& device,
                  std::span<const uint8_t> cubin)
@@ -72,8 +72,20 @@ class CudaExecutor : public Executor {
         }
     }
 
-    void run(std::span<const LaunchStep> steps, const abi::Call& call,
-             void* stream) const override {
+    ReadyStep make_ready(const LaunchStep& step) const override {
+        const int64_t at_once = multiprocessors_ * step.ctas_per_sm / step.cluster * step.cluster;
+        const int64_t ctas = step.ctas_per_sm > 0 ? std::min(step.ctas, at_once) : step.ctas;
+        return {&step,
+                find_function(step.entry),
+                static_cast<unsigned>(ctas),
+                static_cast<unsigned>(step.threads),
+                static_cast<unsigned>(step.shared_bytes),
+                step.may_overlap};
+    }
+
+    [[gnu::hot]] void run(std::span<const ReadyStep> steps, const abi::Call& call,
+                          void* stream) const override {
+        if (steps.empty()) return;
         if (driver_lost_by_fork()) throw_driver_lost_by_fork();
         const ScopedContext scope(api_, context_);
         void* parameters[] = {const_cast<abi::Call*>(&call)};
@@ -84,20 +96,17 @@ class CudaExecutor : public Executor {
         config.gridDimY = config.gridDimZ = config.blockDimY = config.blockDimZ = 1;
         config.hStream = static_cast<CUstream>(stream);
         config.attrs = &overlap;
-        const Entry* entry = entries_.data();
-        for (const LaunchStep& step : steps) {
+        bool is_first = true;
+        for (const ReadyStep& step : steps) {
             // Only with the step before of this very call: other kernels promise nothing.
-            config.numAttrs = step.may_overlap && &step != &steps.front() ? 1 : 0;
-            const int64_t at_once =
-                multiprocessors_ * step.ctas_per_sm / step.cluster * step.cluster;
-            config.gridDimX = static_cast<unsigned>(
-                step.ctas_per_sm > 0 ? std::min(step.ctas, at_once) : step.ctas);
-            config.blockDimX = static_cast<unsigned>(step.threads);
-            config.sharedMemBytes = static_cast<unsigned>(step.shared_bytes);
-            entry = find_entry(step.entry, entry);
+            config.numAttrs = step.may_overlap && !is_first ? 1 : 0;
+            config.gridDimX = step.ctas;
+            config.blockDimX = step.threads;
+            config.sharedMemBytes = step.shared_bytes;
             const CUresult result =
-                api_.launch_kernel_ex(&config, entry->function, parameters, nullptr);
+                api_.launch_kernel_ex(&config, function_of(step), parameters, nullptr);
             if (result != CUDA_SUCCESS) throw_launch_failed(step, result);
+            is_first = false;
         }
     }
 
@@ -127,23 +136,25 @@ class CudaExecutor : public Executor {
         return entry;
     }
 
-    // Entries are in launch order, so the next one is at or after the one before.
-    const Entry* find_entry(std::string_view symbol, const Entry* from) const {
-        const Entry* const end = entries_.data() + entries_.size();
-        for (const Entry* entry = from; entry != end; ++entry) {
-            if (entry->symbol.data() == symbol.data() || entry->symbol == symbol) return entry;
+    static CUfunction function_of(const ReadyStep& step) {
+        return static_cast<CUfunction>(const_cast<void*>(step.function));
+    }
+
+    const void* find_function(std::string_view symbol) const {
+        for (const Entry& entry : entries_) {
+            if (entry.symbol == symbol) return entry.function;
         }
-        throw Error(ErrorCode::kInternal,
-                    "a launch names an entry the source does not have, or not in that order",
+        throw Error(ErrorCode::kInternal, "a launch names an entry the source does not have",
                     std::string(symbol));
     }
 
-    [[noreturn]] void throw_launch_failed(const LaunchStep& step, CUresult result) const {
-        throw Error(ErrorCode::kLaunchFailed,
-                    fmt::format("cuLaunchKernelEx returned {} for {} CTAs of {} threads with {} "
-                                "bytes of shared memory",
-                                api_.describe(result), step.ctas, step.threads, step.shared_bytes),
-                    fmt::format("{} {}", where_, step.entry));
+    [[noreturn, gnu::cold]] void throw_launch_failed(const ReadyStep& step, CUresult result) const {
+        throw Error(
+            ErrorCode::kLaunchFailed,
+            fmt::format("cuLaunchKernelEx returned {} for {} CTAs of {} threads with {} "
+                        "bytes of shared memory",
+                        api_.describe(result), step.step->ctas, step.threads, step.shared_bytes),
+            fmt::format("{} {}", where_, step.step->entry));
     }
 
     const DriverApi& api_;

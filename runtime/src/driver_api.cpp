@@ -26,8 +26,6 @@ constexpr const char* kInstall =
 
 constexpr const char* kUpdate = "update the NVIDIA driver to version 525 or newer";
 
-std::atomic<bool> forked_after_init = false;
-
 std::vector<std::string> candidates() {
     const char* named = std::getenv("SAGEJIT_LIBCUDA");
     if (named != nullptr && *named != '\0') return {named};
@@ -152,8 +150,6 @@ const DriverApi& driver_api() {
     return *api;
 }
 
-bool driver_lost_by_fork() { return forked_after_init.load(std::memory_order_relaxed); }
-
 void throw_driver_lost_by_fork() {
     throw Error(ErrorCode::kNoDriver,
                 "this process was forked after the CUDA driver was initialised, and cannot use it",
@@ -190,16 +186,14 @@ CUcontext primary_context(int ordinal) {
     return context;
 }
 
-ScopedContext::ScopedContext(const DriverApi& api, CUcontext context) : api_(api) {
-    CUcontext current = nullptr;
-    if (api.ctx_get_current(&current) == CUDA_SUCCESS && current == context) return;
-    api.check(api.ctx_push_current(context), "cuCtxPushCurrent");
+void ScopedContext::push(CUcontext context) {
+    api_.check(api_.ctx_push_current(context), "cuCtxPushCurrent");
     pushed_ = true;
 }
 
-ScopedContext::~ScopedContext() {
+void ScopedContext::pop() {
     CUcontext popped = nullptr;
-    if (pushed_) api_.ctx_pop_current(&popped);
+    api_.ctx_pop_current(&popped);
 }
 
 DriverInfo probe_driver() { return open_driver().info; }

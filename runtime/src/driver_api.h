@@ -3,6 +3,7 @@
 
 #include <cuda.h>
 
+#include <atomic>
 #include <string>
 #include <string_view>
 
@@ -11,8 +12,10 @@
 
 namespace sagejit {
 
-// member of DriverApi, function
+// member of DriverApi, function; what every launch calls first, to be next to each other
 #define SAGEJIT_DRIVER_FUNCTIONS(X)                        \
+    X(ctx_get_current, cuCtxGetCurrent)                    \
+    X(launch_kernel_ex, cuLaunchKernelEx)                  \
     X(init, cuInit)                                        \
     X(driver_get_version, cuDriverGetVersion)              \
     X(get_error_name, cuGetErrorName)                      \
@@ -24,7 +27,6 @@ namespace sagejit {
     X(device_get_pci_bus_id, cuDeviceGetPCIBusId)          \
     X(device_total_mem, cuDeviceTotalMem)                  \
     X(device_primary_ctx_retain, cuDevicePrimaryCtxRetain) \
-    X(ctx_get_current, cuCtxGetCurrent)                    \
     X(ctx_push_current, cuCtxPushCurrent)                  \
     X(ctx_pop_current, cuCtxPopCurrent)                    \
     X(library_load_data, cuLibraryLoadData)                \
@@ -32,7 +34,6 @@ namespace sagejit {
     X(library_get_kernel, cuLibraryGetKernel)              \
     X(kernel_get_function, cuKernelGetFunction)            \
     X(kernel_set_attribute, cuKernelSetAttribute)          \
-    X(launch_kernel_ex, cuLaunchKernelEx)                  \
     X(mem_alloc, cuMemAlloc)                               \
     X(mem_free, cuMemFree)                                 \
     X(mem_get_info, cuMemGetInfo)                          \
@@ -76,7 +77,8 @@ const DriverApi& driver_api();
 
 // True in a child process forked after the driver was initialised: no call would work there.
 // Costs one load.
-bool driver_lost_by_fork();
+inline std::atomic<bool> forked_after_init = false;
+inline bool driver_lost_by_fork() { return forked_after_init.load(std::memory_order_relaxed); }
 [[noreturn]] void throw_driver_lost_by_fork();
 
 // A GPU's primary context, the one the CUDA runtime uses, retained until the process ends.
@@ -88,12 +90,20 @@ CUdevice device_handle(int ordinal);
 class ScopedContext {
   public:
     // Throws Error(kLaunchFailed).
-    ScopedContext(const DriverApi& api, CUcontext context);
-    ~ScopedContext();
+    ScopedContext(const DriverApi& api, CUcontext context) : api_(api) {
+        CUcontext current = nullptr;
+        if (api.ctx_get_current(&current) != CUDA_SUCCESS || current != context) push(context);
+    }
+    ~ScopedContext() {
+        if (pushed_) pop();
+    }
     ScopedContext(const ScopedContext&) = delete;
     ScopedContext& operator=(const ScopedContext&) = delete;
 
   private:
+    [[gnu::cold]] void push(CUcontext context);
+    [[gnu::cold]] void pop();
+
     const DriverApi& api_;
     bool pushed_ = false;
 };

@@ -13,13 +13,23 @@
 
 namespace sagejit {
 
+// A step as its executor launches it: worked out once for many calls of the same sizes.
+struct ReadyStep {
+    const LaunchStep* step = nullptr;  // outlives this
+    const void* function = nullptr;    // the executor's own
+    unsigned ctas = 0, threads = 0, shared_bytes = 0;
+    bool may_overlap = false;
+};
+
 // The loaded kernels of one plan on one device.
 class Executor {
   public:
     virtual ~Executor() = default;
+    // Throws Error(kInternal) for an entry that the source does not have.
+    virtual ReadyStep make_ready(const LaunchStep& step) const = 0;
     // Enqueues the steps in order, each with `call` as its only argument.
     // Throws Error(kLaunchFailed).
-    virtual void run(std::span<const LaunchStep> steps, const abi::Call& call,
+    virtual void run(std::span<const ReadyStep> steps, const abi::Call& call,
                      void* stream) const = 0;
     // Writes what copy_tensor_4d of these kernels takes. Throws Error(kInvalidArgument) for a
     // request outside the rules of tensor_map.h, Error(kNoDriver) where the driver has no tensor

@@ -7,14 +7,12 @@
 #include <span>
 #include <utility>
 
-#include "arguments.h"
 #include "bundle/policy.h"
 #include "cache_directory.h"
 #include "call_geometry.h"
 #include "driver.h"
 #include "executor.h"
 #include "fork_safe.h"
-#include "launch.h"
 #include "registry.h"
 #include "sagejit/generator/source.h"
 #include "sagejit/phases.h"
@@ -29,16 +27,16 @@ namespace sagejit {
 struct Kernel::State {
     State(Plan the_plan, Device the_device, PrepareReport the_report,
           std::shared_ptr<const Executor> the_executor)
-        : plan(std::move(the_plan)),
+        : executor(std::move(the_executor)),
+          plan(std::move(the_plan)),
           device(the_device),
-          report(the_report),
-          executor(std::move(the_executor)) {}
+          report(the_report) {}
 
+    mutable CallGeometry recent;
+    std::shared_ptr<const Executor> executor;  // kernels of one plan may share it
     Plan plan;
     Device device;
     PrepareReport report;
-    std::shared_ptr<const Executor> executor;  // kernels of one plan may share it
-    mutable RecentGeometry recent;
 };
 
 namespace {
@@ -63,10 +61,14 @@ const Target& choose_target(const Spec& spec, const Device& device) {
     return target;
 }
 
-const Kernel::State& prepared(const std::shared_ptr<const Kernel::State>& state) {
-    if (state != nullptr) return *state;
+[[noreturn, gnu::cold]] void throw_moved_from() {
     throw Error(ErrorCode::kNotPrepared, "this Kernel was moved from, and holds nothing", "kernel",
                 "use the one that prepare returned");
+}
+
+inline const Kernel::State& prepared(const std::shared_ptr<const Kernel::State>& state) {
+    if (state == nullptr) throw_moved_from();
+    return *state;
 }
 
 }  // namespace
@@ -79,25 +81,47 @@ size_t Kernel::workspace_size(const Shape& shape) const {
     return make_workspace(plan(), shape).bytes;
 }
 
-void Kernel::launch(const Arguments& arguments, void* workspace, size_t workspace_bytes,
-                    void* stream) const {
+[[gnu::hot]] void Kernel::launch(const Arguments& arguments, void* workspace,
+                                 size_t workspace_bytes, void* stream) const {
     launch_from(/*attention_only=*/false, arguments, workspace, workspace_bytes, stream);
 }
 
-void Kernel::launch_from(bool attention_only, const Arguments& arguments, void* workspace,
-                         size_t workspace_bytes, void* stream) const {
+namespace {
+
+// A kernel's most recent geometry, for a scope.
+class Loan {
+  public:
+    explicit Loan(CallGeometry& geometry) : geometry_(geometry) {}
+    ~Loan() { geometry_.give_back(); }
+    Loan(const Loan&) = delete;
+    Loan& operator=(const Loan&) = delete;
+
+  private:
+    CallGeometry& geometry_;
+};
+
+// A launch while another thread's has the geometry.
+[[gnu::cold]] void launch_apart(const Kernel::State& state, bool attention_only,
+                                const Arguments& arguments, void* workspace, size_t workspace_bytes,
+                                void* stream) {
+    CallGeometry geometry;
+    geometry.set(state.plan, *state.executor, arguments, workspace, workspace_bytes);
+    state.executor->run(geometry.steps(attention_only), geometry.call(), stream);
+}
+
+}  // namespace
+
+[[gnu::hot]] void Kernel::launch_from(bool attention_only, const Arguments& arguments,
+                                      void* workspace, size_t workspace_bytes, void* stream) const {
     const State& state = prepared(state_);
-    RecentGeometry::Loan loan(state.recent);
-    CallGeometry& geometry = *loan;
-    if (!geometry.fits(arguments)) geometry.work_out(state.plan, arguments);
-    check_values(state.plan, arguments, geometry.shape());
-    const Workspace& layout = geometry.workspace();
-    check_workspace(workspace, workspace_bytes, layout.bytes);
-    const std::span<const LaunchStep> steps(geometry.steps());
-    if (steps.empty()) return;
-    set_call_values(geometry.call(), arguments, layout, workspace);
-    geometry.map_values(state.plan, arguments, *state.executor);
-    state.executor->run(attention_only ? steps.last(1) : steps, geometry.call(), stream);
+    const Executor& executor = *state.executor;
+    CallGeometry& geometry = state.recent;
+    if (!geometry.borrow()) [[unlikely]] {
+        return launch_apart(state, attention_only, arguments, workspace, workspace_bytes, stream);
+    }
+    const Loan loan(geometry);
+    geometry.set(state.plan, executor, arguments, workspace, workspace_bytes);
+    executor.run(geometry.steps(attention_only), geometry.call(), stream);
 }
 
 void KernelPhases::launch(const Kernel& kernel, Phase phase, const Arguments& arguments,

@@ -23,8 +23,9 @@ KernelTable::KernelTable() {
     slots_ = all_slots_.back().get();
 }
 
-KernelTable::Node* KernelTable::find_node(const Spec& spec, int ordinal, const ShapeBucket& bucket,
-                                          size_t hash) const {
+[[gnu::hot]] KernelTable::Node* KernelTable::find_node(const Spec& spec, int ordinal,
+                                                       const ShapeBucket& bucket,
+                                                       size_t hash) const {
     const Slots& slots = *slots_.load(std::memory_order_acquire);
     for (size_t at = hash & slots.mask;; at = (at + 1) & slots.mask) {
         Node* node = slots.nodes[at].load(std::memory_order_acquire);
@@ -37,8 +38,8 @@ KernelTable::Node* KernelTable::find_node(const Spec& spec, int ordinal, const S
     }
 }
 
-KernelTable::Hold KernelTable::find(const Spec& spec, const Device& device,
-                                    const ShapeBucket& bucket) const {
+[[gnu::hot]] KernelTable::Hold KernelTable::find(const Spec& spec, const Device& device,
+                                                 const ShapeBucket& bucket) const {
     const int ordinal = device.ordinal();
     return Hold(find_node(spec, ordinal, bucket, hash_of(spec, ordinal, bucket)));
 }

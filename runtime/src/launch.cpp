@@ -32,7 +32,8 @@ void set_data(abi::TensorView& view, void* data) {
 abi::Call make_call(const Arguments& arguments, const Shape& shape, const Workspace& layout,
                     void* workspace) {
     abi::Call call = make_call_sizes(arguments, shape, layout);
-    set_call_values(call, arguments, layout, workspace);
+    set_workspace(call, layout, workspace);
+    set_call_values(call, arguments);
     return call;
 }
 
@@ -56,19 +57,13 @@ abi::Call make_call_sizes(const Arguments& arguments, const Shape& shape, const 
     return call;
 }
 
-void set_call_values(abi::Call& call, const Arguments& arguments, const Workspace& layout,
-                     void* workspace) {
+[[gnu::hot]] void set_workspace(abi::Call& call, const Workspace& layout, void* workspace) {
     const auto place = [workspace]<typename Element>(Element*& pointer,
                                                      const WorkspaceRegion& region) {
         auto* const address =
             reinterpret_cast<Element*>(static_cast<std::byte*>(workspace) + region.offset);
         pointer = region.bytes != 0 ? address : nullptr;  // null: unused
     };
-    set_data(call.q, arguments.q.data);
-    set_data(call.k, arguments.k.data);
-    set_data(call.v, arguments.v.data);
-    set_data(call.o, arguments.o.data);
-    call.lse = arguments.lse;
     place(call.q_int8, layout.q_int8);
     place(call.q_scale, layout.q_scale);
     place(call.q_shift, layout.q_shift);
@@ -85,6 +80,14 @@ void set_call_values(abi::Call& call, const Arguments& arguments, const Workspac
     place(call.v_notes, layout.v_notes);
     place(call.v_amax, layout.v_amax);
     place(call.v_chunk_bad, layout.v_chunk_bad);
+}
+
+[[gnu::hot]] void set_call_values(abi::Call& call, const Arguments& arguments) {
+    set_data(call.q, arguments.q.data);
+    set_data(call.k, arguments.k.data);
+    set_data(call.v, arguments.v.data);
+    set_data(call.o, arguments.o.data);
+    call.lse = arguments.lse;
     call.logit_scale = arguments.logit_scale;
 }
 

@@ -11,10 +11,11 @@ namespace sagejit {
 abi::Call make_call(const Arguments& arguments, const Shape& shape, const Workspace& layout,
                     void* workspace);
 
-// make_call in two steps, for many calls of the same sizes: first what the sizes decide, then, for
-// each call, the pointers and logit_scale.
+// make_call in three steps, for many calls of the same sizes: what the sizes decide, with all
+// pointers null; the pointers into the workspace; and, for each call, those to the tensors and
+// logit_scale.
 abi::Call make_call_sizes(const Arguments& arguments, const Shape& shape, const Workspace& layout);
-void set_call_values(abi::Call& call, const Arguments& arguments, const Workspace& layout,
-                     void* workspace);
+void set_workspace(abi::Call& call, const Workspace& layout, void* workspace);
+void set_call_values(abi::Call& call, const Arguments& arguments);
 
 }  // namespace sagejit

@@ -110,8 +110,8 @@ Kernel prepare_shared(const Spec& spec, const Device& device, const PrepareOptio
                                     {options.deadline, options.stop}, fly, first);
 }
 
-void launch(const Spec& spec, const Device& device, const Arguments& arguments, void* workspace,
-            size_t workspace_bytes, void* stream) {
+[[gnu::hot]] void launch(const Spec& spec, const Device& device, const Arguments& arguments,
+                         void* workspace, size_t workspace_bytes, void* stream) {
     const KernelTable::Hold hold = kernels().find(spec, device);
     if (!hold) {
         throw Error(ErrorCode::kNotPrepared,

@@ -18,7 +18,7 @@ uint64_t number(const std::optional<int>& value) { return value ? *value + 1u : 
 
 }  // namespace
 
-bool ask_for_the_same(const Spec& a, const Spec& b) {
+[[gnu::hot]] bool ask_for_the_same(const Spec& a, const Spec& b) {
     const auto& [name_a, head_dim, head_dim_v, dtype, output_dtype, causal, granularity, smooth_k,
                  pv_type, pv_accum, smooth_v, lse, tile_q, tile_k, warp_q, stages, cluster_q,
                  target] = a;
@@ -30,7 +30,7 @@ bool ask_for_the_same(const Spec& a, const Spec& b) {
            target == b.target;
 }
 
-size_t hash_of(const Spec& spec) {
+[[gnu::hot]] size_t hash_of(const Spec& spec) {
     const auto small = [](auto value) { return static_cast<uint64_t>(value); };
     uint64_t hash = mixed(
         small(spec.head_dim) << 32 | small(spec.head_dim_v),

@@ -70,15 +70,16 @@ void set_tile_order(const Plan& plan, abi::Call& call) {
     call.by_group_size = make_divisor(call.group_size);
 }
 
+bool set_value_path(const Plan& plan, abi::Call& call) {
+    if (plan.target.family != Family::kWgmma) return false;
+    set_tile_order(plan, call);
+    if (call.len_k == 0) return false;
+    call.v_packed = plan.v_path == VPath::kFp8 ? 1 : 0;
+    return call.v_packed == 0;
+}
+
 void add_value_map(const Plan& plan, const Arguments& arguments, const Executor& executor,
                    abi::Call& call) {
-    if (plan.target.family != Family::kWgmma) return;
-    set_tile_order(plan, call);
-    if (call.len_k == 0) return;
-    if (plan.v_path == VPath::kFp8) {
-        call.v_packed = 1;
-        return;
-    }
     call.v_packed = is_mappable(call.v, arguments.v) ? 0 : 1;
     if (call.v_packed == 0) {
         executor.encode_tensor_map(value_request(plan, arguments.v), call.v_map);

@@ -1,38 +1,35 @@
 // What sagejit adds to the driver's part of a launch: host time per call of all its kernels. "bare"
 // makes the same cuLaunchKernelEx calls with everything filled in; the difference to it is what the
-// caller pays for sagejit.
+// caller pays for sagejit. Other ways add one part of what sagejit does to the bare launches, so
+// that the difference can be told apart.
 //   launch_benchmark --benchmark_min_time=0.5
 // runs against the stub driver, whose launch costs next to nothing; with SAGEJIT_TEST_DRIVER=real
-// against the machine's. Calls are timed in bursts that the driver's queue has room for, and the
-// stream is empty before each: otherwise a launch takes as long as the GPU needs for one. Each
-// iteration has a burst of every way, so that the differences are of neighbours in time.
+// against the machine's; with SAGEJIT_TEST_DRIVER=long against the stub with launches that leave
+// little in the processor's caches, as those of a real driver do.
+// Calls are timed in bursts that the driver's queue has room for, and the stream is empty before
+// each: otherwise a launch takes as long as the GPU needs for one. Each iteration has a burst of
+// every way, so that the differences are of neighbours in time; with a difference goes its standard
+// error.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <stdlib.h>
 
-#include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <map>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "bare_launches.h"
 #include "bench/samples.h"
-#include "cuda_tensor_map.h"
-#include "driver.h"
-#include "driver/problem.h"
 #include "driver/stub.h"
-#include "executor.h"
-#include "launch.h"
-#include "obtain_cubin.h"
-#include "sagejit/generator/source.h"
+#include "long_driver.h"
 #include "sagejit/registry.h"
-#include "sagejit/stream.h"
 #include "unit/temporary_directory.h"
-#include "value_map.h"
 
 using namespace sagejit;
 using namespace sagejit::test;
@@ -42,115 +39,84 @@ namespace {
 // A queue holds about a thousand launches; a call has at most four.
 constexpr int kBurst = 64;
 
-// A few microseconds for a GPU: the least work that still has every launch.
-constexpr Shape kShape{1, 2, 1, 64, 64};
-
-// Makes tensor maps and launches nothing.
-class MapEncoder : public Executor {
-  public:
-    void run(std::span<const LaunchStep>, const abi::Call&, void*) const override {}
-    void encode_tensor_map(const TensorMapRequest& request, abi::TensorMap& map) const override {
-        encode_cuda_tensor_map(driver_api(), request, map);
-    }
+enum Way {
+    kBare,
+    kBareAgain,     // what the differences would be if nothing were added
+    kGetCurrent,    // bare, and the one other call of the driver's that a launch makes
+    kExchange,      // bare, and one atomic exchange, by which a launch borrows its geometry
+    kHostWork,      // bare, and a call by handle whose calls of the driver do nothing
+    kByHandle,      // the same arguments each time
+    kNewAddresses,  // by handle, other tensors each time, as the layers of a model
+    kBySpec,
+    kNewSizes,  // by handle, other sizes each time, as in a decoder that appends a token
+    kIdle,      // bare, by calls that do nothing
+    kWarm,      // by handle, and the calls of the driver do nothing: less idle, the host's work in
+                // warm caches
+    kWays
 };
+constexpr std::array<const char*, kWays> kNames = {"bare",
+                                                   "bare_again",
+                                                   "bare_get_current",
+                                                   "bare_exchange",
+                                                   "bare_host",
+                                                   "by_handle",
+                                                   "by_handle_new_addresses",
+                                                   "by_spec",
+                                                   "by_handle_new_sizes",
+                                                   "idle",
+                                                   "idle_host"};
 
-// A prepared kernel with its problem.
-struct Bench {
-    explicit Bench(const char* config)
-        : spec(shipped_config(config)),
-          device(Device::cuda(0)),
-          kernel(prepare(spec, device)),
-          problem(device, kernel.plan(), kShape),
-          stream(device) {}
+// What a way is held against.
+Way base_of(Way way) { return way == kIdle || way == kWarm ? kIdle : kBare; }
 
-    Spec spec;
-    Device device;
-    Kernel kernel;
-    DeviceProblem problem;
-    Stream stream;
-};
+CUcontext current_context = nullptr;
+CUresult get_current_at_once(CUcontext* context) {
+    *context = current_context;
+    return CUDA_SUCCESS;
+}
+[[gnu::noipa]] CUresult launch_nothing(const CUlaunchConfig*, CUfunction, void**, void**) {
+    return CUDA_SUCCESS;
+}
 
-// The same calls of the driver, with all their arguments at hand.
-class BareLaunches {
+decltype(&::cuLaunchKernelEx) launch_of_stub = nullptr;
+CUresult launch_long(const CUlaunchConfig* config, CUfunction function, void** parameters,
+                     void** extra) {
+    sweep_caches();
+    return launch_of_stub(config, function, parameters, extra);
+}
+
+// The process's driver, whose functions may be replaced.
+DriverApi& open_api() { return const_cast<DriverApi&>(driver_api()); }
+
+// For a scope the driver does nothing for sagejit.
+class IdleDriver {
   public:
-    explicit BareLaunches(const Bench& b) : api_(driver_api()) {
-        load(b.kernel.plan());
-        const Plan& plan = b.kernel.plan();
-        const Shape shape = shape_of(b.problem.arguments());
-        const Workspace layout = make_workspace(plan, shape);
-        call_ = make_call(b.problem.arguments(), shape, layout, b.problem.workspace());
-        add_value_map(plan, b.problem.arguments(), MapEncoder(), call_);
-        overlap_.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
-        overlap_.value.programmaticStreamSerializationAllowed = 1;
-        for (const LaunchStep& step : launch_steps(plan, shape, layout)) {
-            Launch& launch = launches_.emplace_back();
-            const int64_t at_once = int64_t{gpu_info(0).multiprocessors} * step.ctas_per_sm;
-            launch.config.gridDimX = static_cast<unsigned>(
-                step.ctas_per_sm > 0 ? std::min(step.ctas, at_once) : step.ctas);
-            launch.config.gridDimY = launch.config.gridDimZ = 1;
-            launch.config.blockDimX = static_cast<unsigned>(step.threads);
-            launch.config.blockDimY = launch.config.blockDimZ = 1;
-            launch.config.sharedMemBytes = static_cast<unsigned>(step.shared_bytes);
-            launch.config.hStream = static_cast<CUstream>(b.stream.handle());
-            launch.config.attrs = &overlap_;
-            launch.config.numAttrs = step.may_overlap && launches_.size() > 1 ? 1 : 0;
-            launch.function = functions_.at(std::string(step.entry));
-        }
-        // Once with a look at what the driver says: a launch that it refuses costs little.
-        for (const Launch& launch : launches_) {
-            api_.check(api_.launch_kernel_ex(&launch.config, launch.function, parameters_, nullptr),
-                       "cuLaunchKernelEx");
-        }
-        b.stream.synchronize();
+    IdleDriver() {
+        open_api().launch_kernel_ex = launch_nothing;
+        open_api().ctx_get_current = get_current_at_once;
     }
-    BareLaunches(const BareLaunches&) = delete;
-    BareLaunches& operator=(const BareLaunches&) = delete;
-
-    void run() {
-        for (const Launch& launch : launches_) {
-            api_.launch_kernel_ex(&launch.config, launch.function, parameters_, nullptr);
-        }
-    }
-    size_t count() const { return launches_.size(); }
+    ~IdleDriver() { open_api() = real_; }
+    IdleDriver(const IdleDriver&) = delete;
+    IdleDriver& operator=(const IdleDriver&) = delete;
 
   private:
-    struct Launch {
-        CUlaunchConfig config{};
-        CUfunction function = nullptr;
-    };
-
-    // The cubin once more, without sagejit's part in launching it.
-    void load(const Plan& plan) {
-        const Source source = emit(plan);
-        const ObtainedCubin obtained =
-            obtain_cubin(source.text, generator_version(), plan.target.name, "bench.cu", {});
-        CUlibrary library = nullptr;
-        api_.check(api_.library_load_data(&library, obtained.cubin->bytes.data(), nullptr, nullptr,
-                                          0, nullptr, nullptr, 0),
-                   "cuLibraryLoadData");
-        for (const LaunchStep& step : launch_steps(plan, Shape{1, 1, 1, 1, 1})) {
-            CUkernel entry = nullptr;
-            const std::string name(step.entry);
-            api_.check(api_.library_get_kernel(&entry, library, name.c_str()),
-                       "cuLibraryGetKernel");
-            api_.check(api_.kernel_set_attribute(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
-                                                 step.shared_bytes, entry, device_handle(0)),
-                       "cuKernelSetAttribute");
-            api_.check(api_.kernel_get_function(&functions_[name], entry), "cuKernelGetFunction");
-        }
-    }
-
-    const DriverApi& api_;
-    std::map<std::string, CUfunction> functions_;
-    abi::Call call_{};
-    void* parameters_[1] = {&call_};
-    CUlaunchAttribute overlap_{};
-    std::vector<Launch> launches_;
+    const DriverApi real_ = driver_api();
 };
 
-enum Way { kBare, kByHandle, kBySpec, kNewSizes, kWays };
-constexpr std::array<const char*, kWays> kNames = {"bare", "by_handle", "by_spec",
-                                                   "by_handle_new_sizes"};
+// A kernel, two problems of the same sizes for it, and its launches without sagejit.
+struct Setting {
+    explicit Setting(const char* config)
+        : bench(config),
+          other(bench.device, bench.kernel.plan(), kLaunchShape),
+          scope(driver_api(), primary_context(0)),  // as applications have it
+          bare(bench) {}
+
+    LaunchBench bench;
+    DeviceProblem other;
+    ScopedContext scope;
+    BareLaunches bare;
+    alignas(64) std::atomic<bool> borrowed = false;
+};
 
 // Nanoseconds of a call, over one burst.
 template <typename Call>
@@ -163,27 +129,79 @@ double time_burst(const Stream& stream, const Call& call) {
     return elapsed.count() / kBurst;
 }
 
-double time_way(Way way, Bench& b, BareLaunches& bare) {
+double time_way(Way way, Setting& setting) {
+    const LaunchBench& b = setting.bench;
+    BareLaunches& bare = setting.bare;
+    const auto time = [&b](const auto& call) { return time_burst(b.stream, call); };
+    const auto by_handle = [&b](int) { b.problem.launch(b.kernel, b.stream.handle()); };
     switch (way) {
-        case kBare:
-            return time_burst(b.stream, [&](int) { bare.run(); });
+        case kGetCurrent:
+            return time([&](int) {
+                CUcontext current = nullptr;
+                driver_api().ctx_get_current(&current);
+                benchmark::DoNotOptimize(current);
+                bare.run();
+            });
+        case kExchange:
+            return time([&](int) {
+                benchmark::DoNotOptimize(setting.borrowed.exchange(true));
+                bare.run();
+                setting.borrowed.store(false, std::memory_order_release);
+            });
+        case kHostWork: {
+            const IdleDriver idle;
+            return time([&](int i) {
+                by_handle(i);
+                bare.run();
+            });
+        }
         case kByHandle:
-            return time_burst(b.stream,
-                              [&](int) { b.problem.launch(b.kernel, b.stream.handle()); });
+            return time(by_handle);
+        case kNewAddresses:
+            return time([&](int i) {
+                const DeviceProblem& problem = i % 2 == 0 ? b.problem : setting.other;
+                b.kernel.launch(problem.arguments(), b.problem.workspace(),
+                                b.problem.workspace_bytes(), b.stream.handle());
+            });
         case kBySpec:
-            return time_burst(b.stream, [&](int) {
+            return time([&](int) {
                 launch(b.spec, b.device, b.problem.arguments(), b.problem.workspace(),
                        b.problem.workspace_bytes(), b.stream.handle());
             });
-        default: {  // sizes that change with every call, as in a decoder that appends a token
+        case kNewSizes: {
             Arguments arguments = b.problem.arguments();
-            return time_burst(b.stream, [&](int i) {
-                arguments.k.shape[2] = arguments.v.shape[2] = kShape.len_k - i % 2;
+            return time([&](int i) {
+                arguments.k.shape[2] = arguments.v.shape[2] = kLaunchShape.len_k - i % 2;
                 b.kernel.launch(arguments, b.problem.workspace(), b.problem.workspace_bytes(),
                                 b.stream.handle());
             });
         }
+        case kIdle:
+            return time([&](int) { bare.run_by(launch_nothing); });
+        case kWarm: {
+            const IdleDriver idle;
+            return time(by_handle);
+        }
+        default:
+            return time([&](int) { bare.run(); });
     }
+}
+
+// Standard error of the samples' median, from the medians of consecutive blocks of them: samples
+// next to each other may have something in common. 0 for a few samples.
+double error_of_median(const std::vector<double>& samples) {
+    constexpr size_t kBlocks = 16;
+    const size_t length = samples.size() / kBlocks;
+    if (length == 0) return 0;
+    double sum = 0, squares = 0;
+    for (size_t block = 0; block < kBlocks; ++block) {
+        const auto first = samples.begin() + static_cast<ptrdiff_t>(block * length);
+        const double median = summarize({first, first + static_cast<ptrdiff_t>(length)}).median;
+        sum += median;
+        squares += median * median;
+    }
+    const double variance = (squares - sum * sum / kBlocks) / (kBlocks - 1);
+    return std::sqrt(std::max(0.0, variance) / kBlocks);
 }
 
 // For people, after all benchmarks: of each the last run, which has the most iterations.
@@ -192,47 +210,55 @@ std::map<std::string, std::string>& summary() {
     return texts;
 }
 
+using Samples = std::array<std::vector<double>, kWays>;
+
+void report(benchmark::State& state, const char* config, size_t kernels, const Samples& took,
+            const Samples& added) {
+    std::string text = fmt::format(
+        "{}, {} kernels a call, {} bursts of {} calls; ns a call, median (quartiles), and median "
+        "over bare or idle +- its standard error\n",
+        config, kernels, took[kBare].size(), kBurst);
+    for (int way = 0; way < kWays; ++way) {
+        const std::string name = kNames[way];
+        const SampleSummary all = summarize(took[way]);
+        state.counters[name] = all.median;
+        text += fmt::format("  {:<24}{:8.0f} ({:.0f}-{:.0f})", name, all.median, all.q1, all.q3);
+        if (base_of(static_cast<Way>(way)) != way) {
+            const double more = summarize(added[way]).median, error = error_of_median(added[way]);
+            state.counters[name + "_added"] = more;
+            state.counters[name + "_added_error"] = error;
+            text += fmt::format("   {:+.0f} +- {:.1f}", more, error);
+        }
+        text += "\n";
+    }
+    state.counters["kernels"] = static_cast<double>(kernels);
+    summary()[config] = std::move(text);
+}
+
 // Configs of two launches and of four.
 void launch_overhead(benchmark::State& state, const char* config) {
-    Bench b(config);
-    const ScopedContext scope(driver_api(), primary_context(0));  // as applications have it
-    BareLaunches bare(b);
-    for (int way = 0; way < kWays; ++way) time_way(static_cast<Way>(way), b, bare);
-    std::array<std::vector<double>, kWays> took, added;
+    Setting setting(config);
+    current_context = primary_context(0);
+    for (int way = 0; way < kWays; ++way) time_way(static_cast<Way>(way), setting);
+    Samples took, added;
     int64_t round = 0;
     for (auto _ : state) {
         std::array<double, kWays> ns{};
         // No way always comes first.
         for (int i = 0; i < kWays; ++i) {
             const auto way = static_cast<Way>((i + round) % kWays);
-            ns[way] = time_way(way, b, bare);
+            ns[way] = time_way(way, setting);
         }
         double total = 0;
         for (int way = 0; way < kWays; ++way) {
             took[way].push_back(ns[way]);
-            added[way].push_back(ns[way] - ns[kBare]);
+            added[way].push_back(ns[way] - ns[base_of(static_cast<Way>(way))]);
             total += ns[way] * kBurst;
         }
         ++round;
         state.SetIterationTime(total * 1e-9);
     }
-    std::string text =
-        fmt::format("{}, {} kernels a call, {} bursts of {} calls; ns a call, median (quartiles)\n",
-                    config, bare.count(), round, kBurst);
-    for (int way = 0; way < kWays; ++way) {
-        const SampleSummary all = summarize(took[way]), more = summarize(added[way]);
-        state.counters[kNames[way]] = all.median;
-        text +=
-            fmt::format("  {:<20}{:8.0f} ({:.0f}-{:.0f})", kNames[way], all.median, all.q1, all.q3);
-        if (way != kBare) {
-            state.counters[std::string(kNames[way]) + "_added"] = more.median;
-            text += fmt::format("   {:+.0f} ({:+.0f} to {:+.0f}) over bare", more.median, more.q1,
-                                more.q3);
-        }
-        text += "\n";
-    }
-    state.counters["kernels"] = static_cast<double>(bare.count());
-    summary()[config] = std::move(text);
+    report(state, config, setting.bare.count(), took, added);
 }
 
 }  // namespace
@@ -242,8 +268,9 @@ BENCHMARK_CAPTURE(launch_overhead, four_kernels, "tensor-d128")->UseManualTime()
 
 int main(int argc, char** argv) {
     const TemporaryDirectory cache;
-    const char* driver = getenv("SAGEJIT_TEST_DRIVER");
-    if (driver == nullptr || std::string_view(driver) != "real") {
+    const char* named = getenv("SAGEJIT_TEST_DRIVER");
+    const std::string_view driver = named != nullptr ? named : "";
+    if (driver != "real") {
         setenv("SAGEJIT_CACHE_DIR", cache.path().c_str(), 1);
         setenv("SAGEJIT_LIBCUDA", SAGEJIT_STUB_CUDA, 1);
         setenv("SAGEJIT_NVRTC", SAGEJIT_STUB_NVRTC, 1);
@@ -251,6 +278,10 @@ int main(int argc, char** argv) {
     }
     need_gpus(1);
     if (const stub::Controls* stub = stub_controls()) stub->record(false);
+    if (driver == "long") {
+        launch_of_stub = driver_api().launch_kernel_ex;
+        open_api().launch_kernel_ex = launch_long;
+    }
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
     benchmark::RunSpecifiedBenchmarks();

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -31,6 +32,13 @@ std::string answer_text(int answer) {
         "extern \"C\" void answer(Call call) {\n"
         "    if (host_api->thread_index() == 0) *static_cast<u32*>(call.o.data) = " +
         std::to_string(answer) + ";\n}");
+}
+
+// Launches steps of any kind.
+void run(const Executor& executor, std::span<const LaunchStep> steps, const abi::Call& call) {
+    std::vector<ReadyStep> ready;
+    for (const LaunchStep& step : steps) ready.push_back(executor.make_ready(step));
+    executor.run(ready, call, nullptr);
 }
 
 uint32_t answer_of(const host::HostModule& module) {
@@ -305,7 +313,7 @@ extern "C" void stuck(Call) { if (host_api->thread_index() < 32) host_api->cta_b
     call.o.data = words.data();
     const std::vector<LaunchStep> steps{
         {"twice", 3, 32, 0}, {"plus", 2, 64, 128}, {"twice", 0, 32, 0}};
-    executor->run(steps, call, nullptr);
+    run(*executor, steps, call);
     CHECK(words == std::vector<uint32_t>{5, 7, 6});
 
     make_host_executor({}, source, options, report);
@@ -321,7 +329,7 @@ extern "C" void stuck(Call) { if (host_api->thread_index() < 32) host_api->cta_b
     const std::vector<LaunchStep> stuck{{"stuck", 1, 64, 0}};
     const auto seed_in_error = [&] {
         const auto seeded = make_host_executor({}, source, options, report);
-        return error_of([&] { seeded->run(stuck, call, nullptr); });
+        return error_of([&] { run(*seeded, stuck, call); });
     };
     CHECK(seed_in_error().where() == "stuck");
     CHECK_THAT(seed_in_error().fix(), Contains("SAGEJIT_HOST_SEED=11"));
