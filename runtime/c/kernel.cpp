@@ -32,20 +32,6 @@ bool to_flag(const char* name, int32_t value) {
     return value == 1;
 }
 
-int32_t from_tuning(TuningMatch match) {
-    switch (match) {
-        case TuningMatch::kNone:
-            return SAGEJIT_TUNING_NONE;
-        case TuningMatch::kOtherDevice:
-            return SAGEJIT_TUNING_OTHER_DEVICE;
-        case TuningMatch::kOtherShape:
-            return SAGEJIT_TUNING_OTHER_SHAPE;
-        case TuningMatch::kExact:
-            return SAGEJIT_TUNING_EXACT;
-    }
-    return SAGEJIT_TUNING_NONE;
-}
-
 PrepareOptions to_options(const sagejit_prepare_options* given) {
     PrepareOptions options;
     if (given == nullptr) return options;
@@ -100,6 +86,20 @@ PrepareOptions sagejit::c::to_prepare_options(const sagejit_prepare_options* giv
     return to_options(given);
 }
 
+int32_t sagejit::c::from_tuning(TuningMatch match) {
+    switch (match) {
+        case TuningMatch::kNone:
+            return SAGEJIT_TUNING_NONE;
+        case TuningMatch::kOtherDevice:
+            return SAGEJIT_TUNING_OTHER_DEVICE;
+        case TuningMatch::kOtherShape:
+            return SAGEJIT_TUNING_OTHER_SHAPE;
+        case TuningMatch::kExact:
+            return SAGEJIT_TUNING_EXACT;
+    }
+    return SAGEJIT_TUNING_NONE;
+}
+
 std::chrono::steady_clock::time_point sagejit::c::deadline_after(int64_t milliseconds) {
     constexpr int64_t kLongest = int64_t{1000} * 60 * 60 * 24 * 365;  // far from overflow
     return std::chrono::steady_clock::now() +
@@ -137,7 +137,7 @@ sagejit_status sagejit_kernel_describe(const sagejit_kernel* kernel, sagejit_ker
         known.target = self.target.c_str();
         known.plan_json = self.plan.c_str();
         known.from_cache = report.from_cache ? 1 : 0;
-        known.tuning = from_tuning(report.tuning);
+        known.tuning = c::from_tuning(report.tuning);
         known.compile_ms = report.compile_ms;
         known.load_ms = report.load_ms;
         known.bundle = report.bundle.c_str();

@@ -26,6 +26,9 @@ namespace sagejit::c {
 // Throws Error(kInvalidArgument), and what Bundle::open throws. Null: the defaults.
 PrepareOptions to_prepare_options(const sagejit_prepare_options* given);
 
+// SAGEJIT_TUNING_...
+int32_t from_tuning(TuningMatch match);
+
 // milliseconds: from 0; a year is the most.
 std::chrono::steady_clock::time_point deadline_after(int64_t milliseconds);
 

@@ -21,6 +21,8 @@ inline constexpr size_t kFirstSize<sagejit_prepare_options> = 32;
 template <>
 inline constexpr size_t kFirstSize<sagejit_kernel_info> = 56;
 template <>
+inline constexpr size_t kFirstSize<sagejit_warmup_line> = 104;
+template <>
 inline constexpr size_t kFirstSize<sagejit_call> = 344;
 template <>
 inline constexpr size_t kFirstSize<sagejit_attention_options> = 40;

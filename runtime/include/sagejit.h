@@ -271,6 +271,63 @@ SAGEJIT_API sagejit_status sagejit_kernel_launch(const sagejit_kernel* kernel,
                                                  const sagejit_call* call, void* workspace,
                                                  size_t workspace_bytes, void* stream);
 
+/* --- Manifests: what to prepare before it is needed ---------------------------------------------
+ */
+
+/* What became of everything that a manifest lists. */
+typedef struct sagejit_warmup_report sagejit_warmup_report;
+
+/* What became of one line of a manifest, or of one of the shapes it names. Texts live as long as
+ * the report. */
+typedef struct sagejit_warmup_line {
+    size_t struct_size;
+    const char* config;  /* its name, or its place in the manifest: "kernels/2" */
+    const char* device;  /* "cuda:0", "host"; what the manifest says where there is no such one */
+    const char* problem; /* "" where the kernel is prepared */
+    int64_t shape[5];    /* batch, heads_q, heads_kv, len_q, len_k; all 0: none in particular */
+    int32_t from_cache;  /* this and the rest as in sagejit_kernel_info; 0 and "" for a problem */
+    int32_t tuning;
+    double compile_ms;
+    double load_ms;
+    const char* bundle;
+} sagejit_warmup_line;
+#define SAGEJIT_WARMUP_LINE_INIT \
+    { sizeof(sagejit_warmup_line), NULL, NULL, NULL, {0, 0, 0, 0, 0}, 0, 0, 0, 0, NULL }
+
+/* Prepares everything a manifest lists, up to `threads` at a time (0: as many as there are
+ * processors), and tells what became of each in a report, to be released. A manifest is JSON:
+ *   {"schema_version": 1, "kernels": [{"config": {...}, "device": "cuda:0", "shapes": [
+ *       {"batch": 4, "heads_q": 32, "heads_kv": 8, "len_q": 4096, "len_k": 4096}, ...]}, ...]}
+ * device may be left out for the best one, shapes for no sizes in particular. With shapes the plan
+ * that is the best known for each of them (sagejit tune) is prepared, one line of the report each.
+ * The process keeps the kernels: sagejit_prepare of the same config compiles nothing, and
+ * sagejit_attention finds those of its sizes. options apply to each kernel, and may be NULL.
+ * SAGEJIT_INVALID_INPUT for a text that is no manifest, SAGEJIT_INVALID_CONFIG for a config that
+ * breaks a rule, SAGEJIT_INVALID_ARGUMENT, before anything is prepared. Other failures are told in
+ * the report. */
+SAGEJIT_API sagejit_status sagejit_warmup(const char* manifest_json,
+                                          const sagejit_prepare_options* options, int32_t threads,
+                                          sagejit_warmup_report** report);
+
+/* How many lines it has; 0 for NULL. They are in the manifest's order. */
+SAGEJIT_API size_t sagejit_warmup_report_size(const sagejit_warmup_report* report);
+
+/* Fills as much of line as its struct_size says. SAGEJIT_INVALID_ARGUMENT for an index past the
+ * last one. */
+SAGEJIT_API sagejit_status sagejit_warmup_report_line(const sagejit_warmup_report* report,
+                                                      size_t index, sagejit_warmup_line* line);
+
+/* NULL is ignored. The kernels stay. */
+SAGEJIT_API void sagejit_warmup_report_release(sagejit_warmup_report* report);
+
+/* The manifest of all kernels that are prepared now, with a shape for every bucket of sizes that
+ * sagejit_attention was called with, for sagejit_warmup in the next process. A text that ends in
+ * NUL, to be released with sagejit_text_release. */
+SAGEJIT_API sagejit_status sagejit_prepared_manifest(char** manifest_json);
+
+/* NULL is ignored. */
+SAGEJIT_API void sagejit_text_release(char* text);
+
 /* --- One call for the impatient ------------------------------------------------------------------
  */
 

@@ -41,12 +41,14 @@ add_test(NAME "c: bundle"
 set_tests_properties("c: bundle" PROPERTIES LABELS c TIMEOUT 60 ENVIRONMENT
   "STUB_NVRTC=$<TARGET_FILE:sagejit_stub_nvrtc>;SAGEJIT_LIBCUDA=$<TARGET_FILE:sagejit_stub_cuda>;SAGEJIT_STUB_DEVICES=9.0,8.0")
 
-# In the background, on the stubs.
-add_executable(c_async_test c/async_test.c)
-target_include_directories(c_async_test PRIVATE ${PROJECT_SOURCE_DIR}/runtime/include
-                                                ${PROJECT_SOURCE_DIR}/runtime)
-target_compile_options(c_async_test PRIVATE -Wpedantic -Wstrict-prototypes)
-target_link_libraries(c_async_test PRIVATE sagejit_options sagejit_c Threads::Threads)
-add_test(NAME "c: async" COMMAND c_async_test)
-set_tests_properties("c: async" PROPERTIES LABELS c TIMEOUT 60 ENVIRONMENT
-  "${sagejit_stub_environment};SAGEJIT_STUB_DEVICES=9.0")
+# In the background, and from manifests, on the stubs.
+foreach(name async manifest)
+  add_executable(c_${name}_test c/${name}_test.c)
+  target_include_directories(c_${name}_test PRIVATE ${PROJECT_SOURCE_DIR}/runtime/include
+                                                    ${PROJECT_SOURCE_DIR}/runtime)
+  target_compile_options(c_${name}_test PRIVATE -Wpedantic -Wstrict-prototypes)
+  target_link_libraries(c_${name}_test PRIVATE sagejit_options sagejit_c Threads::Threads)
+  add_test(NAME "c: ${name}" COMMAND c_${name}_test)
+  set_tests_properties("c: ${name}" PROPERTIES LABELS c TIMEOUT 60 ENVIRONMENT
+    "${sagejit_stub_environment};SAGEJIT_STUB_DEVICES=9.0")
+endforeach()
