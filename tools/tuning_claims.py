@@ -2,11 +2,11 @@
 """What a tuning is worth, held against an exhaustive sweep of the same configs and shapes.
 
   sagejit tune --config C... --shapes docs/benchmarks/anchors.txt --budget 5m --json > tuned.json
-  sagejit tune --config C... --shapes docs/benchmarks/anchors.txt --budget 5m --exhaustive --json > sweep.json
+  sagejit tune --config C... --shapes docs/benchmarks/anchors.txt --budget 5m --exhaustive --again --json > sweep.json
   tools/tuning_claims.py tuned.json sweep.json
 
-The sweep goes on from the measurements of the tuning, with the same cache directory. Prints a table
-and three claims: how long the tuning took; how far its winners are behind the best plan of the sweep,
+The sweep measures afresh (--again), so that the tuning is not judged by its own measurements, and
+with the same cache directory, so that the tuning's winners race in it. Prints a table and three claims: how long the tuning took; how far its winners are behind the best plan of the sweep,
 by the sweep's figures; in how many cases the model's first five contain that best plan. The last column
 is not part of a claim: how far the best of those five is behind it, which may be less than the spread.
 """

@@ -6,8 +6,6 @@
 namespace sagejit {
 namespace {
 
-constexpr size_t kFinalists = 3;
-
 double half_spread(const SampleSummary& ms) { return (ms.q3 - ms.q1) / 2; }
 
 // Fast candidates first, but the default before all, and then the early ones.
@@ -39,11 +37,15 @@ std::vector<size_t> pruned_order(std::span<const double> predicted, const Search
     return kept;
 }
 
-class Race {
+class Search {
   public:
-    Race(std::span<const double> predicted, const Measure& measure, const Stop& stop,
-         const SearchOptions& options)
-        : predicted_(predicted), measure_(measure), stop_(stop), options_(options) {
+    Search(std::span<const double> predicted, const Measure& measure, const Stop& stop,
+           const MeasureTurn& measure_turn, const SearchOptions& options)
+        : predicted_(predicted),
+          measure_(measure),
+          stop_(stop),
+          measure_turn_(measure_turn),
+          options_(options) {
         result_.entries.resize(predicted.size());
         for (size_t i = 0; i < predicted.size(); ++i) {
             result_.entries[i].candidate = i;
@@ -52,16 +54,15 @@ class Race {
     }
 
     SearchResult run() {
-        std::vector<size_t> active = pruned_order(predicted_, options_);
-        for (const size_t i : active) entry(i).pruned = false;
-        for (double ms = options_.first_ms; !active.empty(); ms *= 2) {
-            const bool last = active.size() <= kFinalists || ms >= options_.last_ms;
-            if (!measure_all(active, last ? options_.last_ms : ms)) break;
-            std::erase_if(active, [this](size_t i) { return !entry(i).ms; });
-            if (last) break;
-            active = better_half(std::move(active));
+        std::vector<size_t> order = pruned_order(predicted_, options_);
+        for (const size_t i : order) entry(i).pruned = false;
+        measure_all(order);
+        std::erase_if(order, [this](size_t i) { return !entry(i).ms; });
+        if (result_.complete && order.size() > 1) {
+            const std::vector<size_t> racers = qualified(std::move(order));
+            if (!raced(racers)) hold_race(racers);
         }
-        decide();
+        if (!result_.winner) decide();
         return std::move(result_);
     }
 
@@ -69,68 +70,103 @@ class Race {
     SearchEntry& entry(size_t candidate) { return result_.entries[candidate]; }
     double median(size_t candidate) { return entry(candidate).ms->median; }
 
-    // False when told to stop.
-    bool measure_all(const std::vector<size_t>& active, double ms) {
-        for (const size_t i : active) {
-            if (stop_(i, ms)) {
+    void measure_all(const std::vector<size_t>& order) {
+        for (const size_t i : order) {
+            if (stop_(i, options_.first_ms)) {
                 result_.complete = false;
                 continue;
             }
-            const std::optional<Measurement> measured = measure_(i, ms);
-            entry(i).ms.reset();
+            const std::optional<Measurement> measured = measure_(i, options_.first_ms);
             if (!measured) continue;
             entry(i).ms = measured->ms;
             entry(i).measured_ms = measured->measured_ms;
+            entry(i).turns = measured->turns;
         }
-        return result_.complete;
     }
 
-    // Those no slower than the median candidate, or than the best within both spreads; and the
-    // default.
-    std::vector<size_t> better_half(std::vector<size_t> active) {
-        std::stable_sort(active.begin(), active.end(),
+    // The default and the early ones, and whoever is not much slower than the fastest.
+    std::vector<size_t> qualified(std::vector<size_t> order) {
+        std::vector<size_t> by_time = order;
+        std::stable_sort(by_time.begin(), by_time.end(),
                          [this](size_t a, size_t b) { return median(a) < median(b); });
-        const size_t half = std::max(kFinalists, (active.size() + 1) / 2);
-        const SampleSummary& best = *entry(active.front()).ms;
-        std::vector<size_t> kept;
-        for (size_t place = 0; place < active.size(); ++place) {
-            const size_t i = active[place];
-            const double doubt = half_spread(best) + half_spread(*entry(i).ms);
-            const bool close = median(i) - best.median <= doubt && place < 2 * half;
-            if (place < half || (close && kept.size() + 1 < active.size()) || i == 0) {
-                kept.push_back(i);
-            }
-        }
-        return kept;
+        const size_t last = std::min(options_.race_at_least, by_time.size()) - 1;
+        const double limit =
+            std::max(median(by_time[last]), median(by_time[0]) * (1 + options_.race_within));
+        std::erase_if(order, [&](size_t i) {
+            const bool is_early =
+                std::find(options_.early.begin(), options_.early.end(), i) != options_.early.end();
+            return i != 0 && !is_early && median(i) > limit;
+        });
+        return order;
     }
 
+    bool raced(const std::vector<size_t>& racers) {
+        return std::all_of(racers.begin(), racers.end(),
+                           [this](size_t i) { return entry(i).turns > 0; });
+    }
+
+    void hold_race(const std::vector<size_t>& racers) {
+        const RaceResult raced = race(racers, 0, measure_turn_, options_.race);
+        result_.complete = raced.complete;
+        if (!raced.winner) return;
+        for (SearchEntry& each : result_.entries) each.turns = 0;  // of races before
+        const Racer* standard = nullptr;
+        for (const Racer& each : raced.racers) {
+            if (each.ms.empty()) continue;
+            SearchEntry& known = entry(each.candidate);
+            known.ms = each.summary;
+            known.turns = each.ms.size();
+            known.measured_ms = static_cast<double>(known.turns) * options_.race.turn_ms;
+            if (each.candidate == 0) standard = &each;
+        }
+        size_t winner = raced.racers[*raced.winner].candidate;
+        if (standard != nullptr &&
+            standard->behind.difference <=
+                std::max(options_.race.indifference, standard->behind.doubt)) {
+            winner = 0;
+        }
+        name_winner(winner);
+    }
+
+    // By measurements of different moments, where there was no race or it is known.
     void decide() {
         double longest = 0;
+        size_t most_turns = 0;
         for (const SearchEntry& each : result_.entries) {
-            if (each.ms) longest = std::max(longest, each.measured_ms);
+            if (!each.ms) continue;
+            longest = std::max(longest, each.measured_ms);
+            most_turns = std::max(most_turns, each.turns);
         }
-        // Of those measured longest; a stop in the middle of a round leaves some of them behind,
-        // so whoever was measured at least half as long counts too.
+        // Who left a race early was slower for sure. Otherwise a short measurement says little
+        // beside a long one.
+        const auto counts = [&](const SearchEntry& each) {
+            return each.ms && (each.turns > 0) == (most_turns > 0) &&
+                   (each.turns > 0 || each.measured_ms * 2 >= longest);
+        };
         std::optional<size_t> best;
         for (const SearchEntry& each : result_.entries) {
-            if (!each.ms || each.measured_ms * 2 < longest) continue;
-            if (!best || each.ms->median < median(*best)) best = each.candidate;
+            if (counts(each) && (!best || each.ms->median < median(*best))) best = each.candidate;
         }
         if (!best) return;
         const SearchEntry& standard = entry(0);
-        if (standard.ms && standard.measured_ms * 2 >= longest) {
+        if (counts(standard)) {
             const double gain = standard.ms->median - median(*best);
-            const double doubt = std::max(options_.indifference * standard.ms->median,
+            const double doubt = std::max(options_.race.indifference * standard.ms->median,
                                           half_spread(*entry(*best).ms));
             if (gain <= doubt) best = 0;
         }
-        result_.winner = best;
-        result_.noise = half_spread(*entry(*best).ms) / std::max(median(*best), 1e-12);
+        name_winner(*best);
+    }
+
+    void name_winner(size_t candidate) {
+        result_.winner = candidate;
+        result_.noise = half_spread(*entry(candidate).ms) / std::max(median(candidate), 1e-12);
     }
 
     std::span<const double> predicted_;
     const Measure& measure_;
     const Stop& stop_;
+    const MeasureTurn& measure_turn_;
     const SearchOptions& options_;
     SearchResult result_;
 };
@@ -142,8 +178,8 @@ std::vector<size_t> starters(std::span<const double> predicted, const SearchOpti
 }
 
 SearchResult search(std::span<const double> predicted, const Measure& measure, const Stop& stop,
-                    const SearchOptions& options) {
-    return Race(predicted, measure, stop, options).run();
+                    const MeasureTurn& measure_turn, const SearchOptions& options) {
+    return Search(predicted, measure, stop, measure_turn, options).run();
 }
 
 }  // namespace sagejit

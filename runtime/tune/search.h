@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bench/samples.h"
+#include "tune/race.h"
 
 namespace sagejit {
 
@@ -20,18 +21,22 @@ struct SearchOptions {
     // Right after the default, whatever is predicted of them: the plan in use so far, so that a
     // search that is cut short does not end below it.
     std::vector<size_t> early;
-    double first_ms = 5;  // measuring time in the first round; each round takes twice the last
-    double last_ms = 160;
-    // A winner that is not faster than the default by more than this share, or than the noise,
-    // is not worth leaving the default for.
-    double indifference = 0.005;
+    double first_ms = 5;  // of the first measurement of each
+    // Those that take at most this much longer than the fastest of them race. The order in which
+    // they are first measured, while the device warms up, moves times by about half of it.
+    double race_within = 0.12;
+    size_t race_at_least = 3;
+    // A winner that is not faster than the default by more than race.indifference, or than is
+    // beyond doubt, is not worth leaving the default for.
+    RaceOptions race;
 };
 
 // One candidate's part in a search.
 struct SearchEntry {
     size_t candidate = 0;
-    std::optional<SampleSummary> ms;  // of the longest measurement; absent: pruned or failed
-    double measured_ms = 0;           // how long that measurement took
+    std::optional<SampleSummary> ms;  // of the race, or before it; absent: pruned or failed
+    double measured_ms = 0;           // how long it was measured for that
+    size_t turns = 0;                 // of the race; 0: took no part
     bool pruned = false;
 };
 
@@ -45,6 +50,7 @@ struct SearchResult {
 struct Measurement {
     SampleSummary ms;
     double measured_ms = 0;  // about as long as asked for; longer where it was known already
+    size_t turns = 0;        // of the race that it is known from
 };
 
 // Measures a candidate for about that many milliseconds; nullopt where it fails, which takes it out
@@ -58,12 +64,12 @@ using Stop = std::function<bool(size_t candidate, double milliseconds)>;
 // then by prediction.
 std::vector<size_t> starters(std::span<const double> predicted, const SearchOptions& options = {});
 
-// Successive halving over medians: every candidate that is worth it gets a short measurement, the
-// better half (and whoever is not distinguishable from it) one twice as long, until few are left or
-// last_ms is reached. Candidate 0 is the default; it is measured first and last, so that the gain
-// over it is known. predicted: milliseconds, for the order and for pruning. A round of which some
-// were stopped is the last one; the rest of it is measured, as far as it may be.
+// Every candidate that is worth it gets a short measurement, and the fastest of them race (see
+// tune/race.h). Candidate 0 is the default; it is measured first, and races whatever its time, as
+// the early ones do. predicted: milliseconds, for the order and for pruning. Where all that would
+// race are known from a race before, there is no other. When some of the short measurements were
+// stopped the rest of them is made, as far as it may be, and there is no race.
 SearchResult search(std::span<const double> predicted, const Measure& measure, const Stop& stop,
-                    const SearchOptions& options = {});
+                    const MeasureTurn& measure_turn, const SearchOptions& options = {});
 
 }  // namespace sagejit

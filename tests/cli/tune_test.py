@@ -23,6 +23,13 @@ def sagejit_json(*arguments, **options):
     return json.loads(sagejit(*arguments, "--json", **options).stdout)
 
 
+def measured(ms, turns):
+    """What a log's row says of a candidate that a GPU has measured."""
+    span = {"median_ms": ms, "q1_ms": ms, "q3_ms": ms, "min_ms": ms, "max_ms": ms, "samples": 9}
+    return {"status": "measured", "error": "", "ms_asked": 160, "turns": turns, "whole_call": span,
+            "attention": span, "rel_l1": 0.01, "rel_l1_limit": 0.02}
+
+
 class Tuned(TestCase):
     def setUp(self):
         super().setUp()
@@ -151,6 +158,8 @@ class Refused(Tuned):
             {"do": "compile", "candidate": 1},
             {"do": "check", "candidate": 1},
             {"do": "measure", "candidate": 1, "shape": [1, 2, 1, 70, 90], "ms": 2},
+            {"do": "turn", "candidates": [2, 1], "shape": [1, 2, 1, 70, 90], "ms": 1},
+            {"do": "turn", "candidates": [1], "shape": [1, 2, 1, 80, 90], "ms": 1, "attention": True},
             {"do": "check", "candidate": 9999},
         ]
         reading, writing = os.pipe()
@@ -158,14 +167,18 @@ class Refused(Tuned):
         os.close(writing)
         result = sagejit("--tune-worker", stdin=reading, env=self.environment)
         os.close(reading)
-        compiled, checked, measured = [json.loads(line) for line in result.stdout.splitlines()[:3]]
+        answers = [json.loads(line) for line in result.stdout.splitlines()]
+        compiled, checked, timed, both, alone, unknown = answers
         self.assertIn("compile_ms", compiled)
         self.assertTrue(checked["passed"])
         self.assertLessEqual(checked["rel_l1"], checked["limit"])
         for column in ("whole_call", "attention"):
-            self.assertGreater(measured[column]["median_ms"], 0)
-            self.assertGreaterEqual(measured[column]["samples"], 3)
-        self.assertIn('"internal"', result.stdout)  # there is no candidate 9999
+            self.assertGreater(timed[column]["median_ms"], 0)
+            self.assertGreaterEqual(timed[column]["samples"], 3)
+        self.assertEqual((len(both["ms"]), len(alone["ms"])), (2, 1))
+        self.assertGreater(min(both["ms"] + alone["ms"]), 0)
+        self.assertGreaterEqual(both["spent_ms"], sum(both["ms"]))
+        self.assertEqual(unknown["error"]["code"], "internal")  # there is no candidate 9999
 
     def test_worker_ends_with_its_input(self):
         result = sagejit("--tune-worker")
@@ -253,10 +266,7 @@ class OnStubDriver(Tuned):
         rows = [row for row in self.lines("measurements.jsonl") if row["key"]["shape"][3] == 512]
         self.assertGreater(len(rows), 2)
         for place, row in enumerate(rows):  # as a GPU would have left them, the second one the fastest
-            ms = 3.0 - 2 * (place == 1)
-            span = {"median_ms": ms, "q1_ms": ms, "q3_ms": ms, "min_ms": ms, "max_ms": ms, "samples": 9}
-            row |= {"status": "measured", "error": "", "ms_asked": 160, "whole_call": span,
-                    "attention": span, "rel_l1": 0.01, "rel_l1_limit": 0.02}
+            row |= measured(3.0 - 2 * (place == 1), turns=9)
         log.write_text("".join(json.dumps(row) + "\n" for row in rows))
         shutil.rmtree(self.cache / "v1")
         self.environment["SAGEJIT_STUB_NVRTC_MS"] = "1500"
@@ -285,6 +295,44 @@ class OnStubDriver(Tuned):
         self.assertTrue(sweep["exhaustive"])
         self.assertEqual(sweep["results"][0]["winner"], second["winner"])
         self.assertEqual(len(self.lines("measurements.jsonl")), len(rows) + 1)
+
+    def test_the_fastest_race_and_the_race_is_kept(self):
+        """The stub's kernels do nothing, but their launches take time: a race of equals."""
+        self.environment["SAGEJIT_NVRTC"] = os.environ["SAGEJIT_STUB_NVRTC"]
+        config = self.write_config("few", tile={"tile_q": 64, "tile_k": 64, "warp_q": 16})
+        arguments = ("tune", "--config", config, *SHAPE, "--device", "cuda:0")
+        sagejit(*arguments, env=self.environment)
+        log = self.cache / "tune" / "measurements.jsonl"
+        rows = self.lines("measurements.jsonl")
+        self.assertGreater(len(rows), 3)
+        for place, row in enumerate(rows):
+            row |= measured(1 + 0.01 * place if place < 3 else 5.0, turns=0)
+        log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+        value = self.succeed_json(*arguments, env=self.environment)
+        (result,) = value["results"]
+        self.assertTrue(result["complete"])
+        kept = self.lines("measurements.jsonl")[len(rows):]
+        self.assertEqual([row["key"]["plan"] for row in kept], [row["key"]["plan"] for row in rows[:3]])
+        raced = [c for c in result["candidates"] if c["turns"] > 0]
+        self.assertEqual([c["choices"] for c in raced], [row["key"]["plan"] for row in rows[:3]])
+        for row, candidate in zip(kept, raced):
+            self.assertGreaterEqual(row["turns"], 5)
+            self.assertEqual(row["turns"], candidate["turns"])
+            self.assertLess(row["whole_call"]["median_ms"], 1)
+            self.assertEqual(row["whole_call"]["median_ms"], candidate["whole_call"]["median_ms"])
+            self.assertEqual(row["rel_l1"], 0.01)
+        (record,) = self.lines("records.jsonl")
+        self.assertIn(record["plan"], [c["choices"] for c in raced])
+        self.assertLess(record["attention"]["median_ms"], 1)
+        self.assertEqual(record["attention"]["samples"], 5)
+
+        # It is not held again, unless for another candidate.
+        (again,) = self.succeed_json(*arguments, env=self.environment)["results"]
+        self.assertTrue(again["complete"])
+        self.assertEqual(len(self.lines("measurements.jsonl")), len(rows) + 3)
+        self.assertEqual([c["turns"] for c in again["candidates"]],
+                         [c["turns"] for c in result["candidates"]])
 
     def test_records_choose_plans(self):
         """What a tuning on this GPU would have written decides what bench and explain take."""

@@ -195,6 +195,12 @@ std::vector<PairOutcome> tune_all(const std::vector<Config>& configs,
     const TuningStore store({});
     SearchOptions search;
     search.exhaustive = options.exhaustive;
+    if (options.exhaustive) {  // others are judged by it
+        search.race_within *= 1.5;
+        search.race.fewest_turns *= 2;
+        search.race.most_turns *= 2;
+        search.race.most_ms *= 2;
+    }
     size_t left = 0;
     for (const Config& config : configs) {
         for (const Sizes& sizes : shapes) left += fits(config, sizes);

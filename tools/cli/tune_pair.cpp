@@ -107,6 +107,29 @@ void estimate(PairOutcome& outcome, TuneSession& session, const std::vector<doub
     }
 }
 
+// Times of a race into the results and the log, with the attention kernels of the winner and of the
+// default, which a record shows, compared in the same way.
+void keep_race(PairOutcome& outcome, TuneSession& session, const SearchOptions& options) {
+    const Shape& shape = outcome.sizes->shape;
+    std::vector<size_t> shown = {0};
+    const auto& winner = outcome.search.winner;
+    if (winner && *winner != 0) shown.push_back(*winner);
+    std::erase_if(shown, [&](size_t i) { return outcome.search.entries[i].turns == 0; });
+    const std::vector<SampleSummary> attention =
+        shown.empty()
+            ? std::vector<SampleSummary>()
+            : session.race_attention(shown, shape, options.race.turn_ms, options.race.fewest_turns);
+    for (const SearchEntry& entry : outcome.search.entries) {
+        if (entry.turns == 0) continue;
+        std::optional<SampleSummary> alone;
+        for (size_t i = 0; i < attention.size(); ++i) {
+            if (shown[i] == entry.candidate) alone = attention[i];
+        }
+        outcome.results[entry.candidate] = session.keep_raced(entry.candidate, shape, entry, alone);
+    }
+    session.end_race();
+}
+
 void measure(PairOutcome& outcome, TuneSession& session, const std::vector<double>& predicted,
              const SearchOptions& options, std::chrono::steady_clock::time_point deadline,
              const TuneProgress& progress) {
@@ -126,7 +149,7 @@ void measure(PairOutcome& outcome, TuneSession& session, const std::vector<doubl
             best_ms = result.whole_call->median;
             best = fmt::format("{} {:.4g} ms", plan_summary(outcome.plans[candidate]), best_ms);
         }
-        return Measurement{*result.whole_call, result.ms_asked};
+        return Measurement{*result.whole_call, result.ms_asked, result.turns};
     };
     // What is known costs nothing; and without one measurement each of the default and of the plan
     // in use there would be nothing to record.
@@ -138,7 +161,15 @@ void measure(PairOutcome& outcome, TuneSession& session, const std::vector<doubl
             std::find(options.early.begin(), options.early.end(), candidate) != options.early.end();
         return !is_early || tried.count(candidate) > 0;
     };
-    outcome.search = search(predicted, measure_one, stop, options);
+    bool raced = false;
+    const MeasureTurn measure_turn = [&](const std::vector<size_t>& racers, double ms) -> Turn {
+        if (std::chrono::steady_clock::now() >= deadline) return {};
+        progress(tried.size(), order.size(), best);
+        raced = true;
+        return session.take_turn(racers, shape, ms);
+    };
+    outcome.search = search(predicted, measure_one, stop, measure_turn, options);
+    if (raced) keep_race(outcome, session, options);
 }
 
 Json time_json(const std::optional<SampleSummary>& ms) {
@@ -179,6 +210,7 @@ Json candidate_json(const PairOutcome& outcome, size_t candidate) {
     fields.update({{"status", result.status},
                    {"error", result.error},
                    {"measured_for_ms", result.ms_asked},
+                   {"turns", result.turns},
                    {"whole_call", time_json(result.whole_call)},
                    {"attention", time_json(result.attention)},
                    {"rel_l1", optional(result.rel_l1)},

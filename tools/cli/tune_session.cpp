@@ -62,6 +62,7 @@ CandidateResult read_log_row(const Json& row) {
     result.status = row.at("status").get<std::string>();
     result.error = row.at("error").get<std::string>();
     result.ms_asked = row.at("ms_asked").get<double>();
+    result.turns = row.value("turns", size_t{0});
     if (!row.at("whole_call").is_null()) result.whole_call = read_summary(row.at("whole_call"));
     if (!row.at("attention").is_null()) result.attention = read_summary(row.at("attention"));
     result.rel_l1 = optional_at<double>(row, "rel_l1");
@@ -148,7 +149,7 @@ Json TuneSession::key(size_t candidate, const Shape& shape) const {
             {"shape", shape_list(shape)}};
 }
 
-// The log's rows for that shape; the longest measurement of each candidate.
+// The log's rows for that shape; of each candidate the last race, or the longest measurement.
 TuneSession::Results& TuneSession::load(const Shape& shape) {
     const std::string name = shape_key(shape);
     if (const auto known = by_shape_.find(name); known != by_shape_.end()) return known->second;
@@ -166,7 +167,9 @@ TuneSession::Results& TuneSession::load(const Shape& shape) {
             // Of a version that timed such code.
             if (result.status == "measured" && result.spill_bytes.value_or(0) > 0) continue;
             CandidateResult& known = results[found->second];
-            if (known.status.empty() || result.ms_asked >= known.ms_asked) {
+            const bool better = result.turns > 0 || known.turns == 0;
+            if (known.status.empty() ||
+                (better && (result.turns > 0 || result.ms_asked >= known.ms_asked))) {
                 known = std::move(result);
             }
         } catch (const Json::exception&) {  // a damaged row: measured again
@@ -185,6 +188,7 @@ void TuneSession::log(size_t candidate, const Shape& shape, const CandidateResul
                       {"status", result.status},
                       {"error", result.error},
                       {"ms_asked", result.ms_asked},
+                      {"turns", result.turns},
                       {"whole_call", summary_json(result.whole_call)},
                       {"attention", summary_json(result.attention)},
                       {"rel_l1", optional_json(result.rel_l1)},
@@ -231,8 +235,8 @@ CandidateResult TuneSession::check(size_t candidate) {
 bool TuneSession::knows(size_t candidate, const Shape& shape, double ms) {
     const Results& results = load(shape);
     const auto known = results.find(candidate);
-    return known != results.end() &&
-           (known->second.status != "measured" || known->second.ms_asked >= ms);
+    return known != results.end() && (known->second.status != "measured" ||
+                                      known->second.turns > 0 || known->second.ms_asked >= ms);
 }
 
 const CandidateResult& TuneSession::measure(size_t candidate, const Shape& shape, double ms) {
@@ -256,6 +260,60 @@ const CandidateResult& TuneSession::measure(size_t candidate, const Shape& shape
     }
     log(candidate, shape, result);
     return results[candidate] = result;
+}
+
+Json TuneSession::ask_turn(const std::vector<size_t>& order, const Shape& shape, double ms,
+                           bool attention) {
+    const auto timeout =
+        timeouts_.measure +
+        std::chrono::milliseconds(static_cast<int64_t>(2 * ms * static_cast<double>(order.size())));
+    return measuring_.ask({{"do", "turn"},
+                           {"candidates", order},
+                           {"shape", shape_list(shape)},
+                           {"ms", ms},
+                           {"attention", attention}},
+                          timeout);
+}
+
+Turn TuneSession::take_turn(const std::vector<size_t>& order, const Shape& shape, double ms) {
+    const Json answer = ask_turn(order, shape, ms, /*attention=*/false);
+    if (answer.find("error") != answer.end()) return {};
+    Turn turn;
+    for (const Json& each : answer.at("ms")) turn.ms.emplace_back(each.get<double>());
+    turn.spent_ms = answer.at("spent_ms").get<double>();
+    const auto clock = optional_at<double>(answer, "sm_clock_mhz");
+    if (clock) clocks_.push_back(*clock);
+    return turn;
+}
+
+std::vector<SampleSummary> TuneSession::race_attention(const std::vector<size_t>& order,
+                                                       const Shape& shape, double ms,
+                                                       size_t turns) {
+    std::vector<std::vector<double>> times(order.size());
+    for (size_t turn = 0; turn < turns; ++turn) {
+        const Json answer = ask_turn(order, shape, ms, /*attention=*/true);
+        if (answer.find("error") != answer.end()) return {};
+        for (size_t i = 0; i < order.size(); ++i) {
+            times[i].push_back(answer.at("ms").at(i).get<double>());
+        }
+    }
+    std::vector<SampleSummary> summaries;
+    for (std::vector<double>& each : times) summaries.push_back(summarize(std::move(each)));
+    return summaries;
+}
+
+const CandidateResult& TuneSession::keep_raced(size_t candidate, const Shape& shape,
+                                               const SearchEntry& entry,
+                                               const std::optional<SampleSummary>& attention) {
+    CandidateResult& result = load(shape)[candidate];
+    result.ms_asked = entry.measured_ms;
+    result.turns = entry.turns;
+    result.whole_call = entry.ms;
+    if (attention) result.attention = attention;
+    if (!clocks_.empty()) result.sm_clock_mhz = summarize(clocks_).median;
+    result.resumed = false;
+    log(candidate, shape, result);
+    return result;
 }
 
 }  // namespace sagejit::cli

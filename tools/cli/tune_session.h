@@ -17,6 +17,7 @@
 #include "output.h"
 #include "sagejit/sagejit.h"
 #include "tune/choose.h"
+#include "tune/search.h"
 #include "tune/store.h"
 #include "tune_worker.h"
 
@@ -34,6 +35,7 @@ struct CandidateResult {
     std::string status;  // "measured", or why not: an error's code, "wrong", "crashed", "hung"
     std::string error;   // in words
     double ms_asked = 0;
+    size_t turns = 0;  // of the race that whole_call is from; 0: it was measured by itself
     std::optional<SampleSummary> whole_call, attention;
     std::optional<double> rel_l1, rel_l1_limit, sm_clock_mhz;
     std::optional<double> compile_ms, registers, spill_bytes;
@@ -58,6 +60,17 @@ class TuneSession {
     // Compiles, checks and measures a candidate, or takes the log's word for it. Appends what it
     // measured to the log before it returns.
     const CandidateResult& measure(size_t candidate, const Shape& shape, double ms);
+    // A turn of a race of candidates that measure has measured. Empty where it was not possible;
+    // the process that crashed over it is lost, and nothing else.
+    Turn take_turn(const std::vector<size_t>& order, const Shape& shape, double ms);
+    // The attention kernels alone in as many turns; by place in the order.
+    std::vector<SampleSummary> race_attention(const std::vector<size_t>& order, const Shape& shape,
+                                              double ms, size_t turns);
+    // What came of a race, into the log: the candidate's whole call, and, where known, attention.
+    const CandidateResult& keep_raced(size_t candidate, const Shape& shape,
+                                      const SearchEntry& entry,
+                                      const std::optional<SampleSummary>& attention);
+    void end_race() { clocks_.clear(); }
     // Only checks against fp64 attention.
     CandidateResult check(size_t candidate);
 
@@ -72,6 +85,7 @@ class TuneSession {
     Results& load(const Shape& shape);
     void log(size_t candidate, const Shape& shape, const CandidateResult& result) const;
     Json compiled(size_t candidate);
+    Json ask_turn(const std::vector<size_t>& order, const Shape& shape, double ms, bool attention);
     void compile_loop();
 
     TuneSubject subject_;
@@ -84,6 +98,7 @@ class TuneSession {
     TuneWorker measuring_;
     std::map<size_t, CandidateResult> checked_;
     std::map<std::string, Results> by_shape_;
+    std::vector<double> clocks_;  // MHz, of the turns of the race that goes on
 
     std::mutex mutex_;
     std::condition_variable changed_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <iostream>
 #include <map>
 
@@ -53,11 +54,12 @@ class Worker {
 
     Json answer(const Json& request) {
         const std::string what = request.at("do").get<std::string>();
-        const auto candidate = request.at("candidate").get<size_t>();
+        const size_t candidate = request.value("candidate", size_t{0});
         if (what == "compile") return compile(plans_.at(candidate));
         if (what == "check") return check(kernel(candidate));
         const auto sizes = request.at("shape").get<std::vector<int64_t>>();
         const Shape shape{sizes.at(0), sizes.at(1), sizes.at(2), sizes.at(3), sizes.at(4)};
+        if (what == "turn") return take_turn(request, shape);
         return measure(kernel(candidate), shape, request.at("ms").get<double>());
     }
 
@@ -107,8 +109,10 @@ class Worker {
                 {"failures", verdict.failures}};
     }
 
-    Json measure(const Kernel& kernel, const Shape& shape, double ms) {
+    // The same for all candidates: their workspaces differ little.
+    const OperandSets& operands(const Kernel& kernel, const Shape& shape) {
         if (!operands_ || !same(shape, shape_)) {
+            calls_.clear();
             operands_.reset();
             const size_t memory = free_memory(device_) / 4 * 3;
             const int sets = OperandSets::choose_count(spec_, shape, kernel.workspace_size(shape),
@@ -118,12 +122,62 @@ class Worker {
             operands_.emplace(device_, spec_, shape, sets, pool);
             shape_ = shape;
         }
+        return *operands_;
+    }
+
+    // Kept from turn to turn, as long as there is memory for their workspaces.
+    const CallSets& calls(size_t candidate, const Shape& shape) {
+        const Kernel& kernel = this->kernel(candidate);
+        const OperandSets& sets = operands(kernel, shape);
+        const auto known = calls_.find(candidate);
+        if (known != calls_.end()) return known->second;
+        const size_t needed = kernel.workspace_size(shape) * static_cast<size_t>(sets.count());
+        if (needed > free_memory(device_) / 4 * 3) calls_.clear();
+        return calls_.try_emplace(candidate, kernel, sets, shape, stream_).first->second;
+    }
+
+    // One after the other without a pause.
+    Json take_turn(const Json& request, const Shape& shape) {
+        const auto order = request.at("candidates").get<std::vector<size_t>>();
+        const Phase phase =
+            request.value("attention", false) ? Phase::kAttention : Phase::kWholeCall;
+        TimingOptions options = timing_options(request.at("ms").get<double>());
+        options.min_samples = 2;
+        Json times = Json::array();
+        monitor_.start();
+        const auto began = std::chrono::steady_clock::now();
+        for (const size_t candidate : order) {
+            const CallSets& sets = calls(candidate, shape);
+            const Timing timing = time_launches(
+                stream_, [&](int64_t index) { sets.launch(phase, index); }, options);
+            times.push_back(timing.ms.median);
+        }
+        const std::chrono::duration<double, std::milli> spent =
+            std::chrono::steady_clock::now() - began;
+        const std::optional<GpuReadings> gpu = monitor_.stop();
+        return {{"ms", std::move(times)},
+                {"spent_ms", spent.count()},
+                {"sm_clock_mhz", clock_json(gpu)}};
+    }
+
+    TimingOptions timing_options(double ms) const {
         TimingOptions options;
         options.measure_ms = ms;
         options.warmup_ms = ms / 2;
         options.min_samples = 3;
         options.sample_ms = device_.is_host() ? 0 : std::min(2.0, ms / 4);
-        const CallSets calls(kernel, *operands_, shape, stream_);
+        return options;
+    }
+
+    static Json clock_json(const std::optional<GpuReadings>& gpu) {
+        if (!gpu || gpu->sm_clock_mhz.count == 0) return nullptr;
+        return gpu->sm_clock_mhz.median;
+    }
+
+    Json measure(const Kernel& kernel, const Shape& shape, double ms) {
+        const OperandSets& sets = operands(kernel, shape);
+        const TimingOptions options = timing_options(ms);
+        const CallSets calls(kernel, sets, shape, stream_);
         const auto time = [&](Phase phase) {
             return time_launches(
                 stream_, [&](int64_t index) { calls.launch(phase, index); }, options);
@@ -138,12 +192,10 @@ class Worker {
         if (!operands_->outputs_finite()) {
             return error_json("wrong", "leaves outputs that are not finite");
         }
-        Json result = {{"whole_call", summary_json(whole.ms)},
-                       {"attention", summary_json(attention.ms)},
-                       {"sm_clock_mhz", nullptr},
-                       {"driver", monitor_.driver_version()}};
-        if (gpu && gpu->sm_clock_mhz.count > 0) result["sm_clock_mhz"] = gpu->sm_clock_mhz.median;
-        return result;
+        return {{"whole_call", summary_json(whole.ms)},
+                {"attention", summary_json(attention.ms)},
+                {"sm_clock_mhz", clock_json(gpu)},
+                {"driver", monitor_.driver_version()}};
     }
 
     static bool same(const Shape& a, const Shape& b) {
@@ -160,6 +212,7 @@ class Worker {
     std::optional<InputFile> input_;
     std::optional<References> references_;
     std::optional<OperandSets> operands_;
+    std::map<size_t, CallSets> calls_;  // of a race, on those operands
     Shape shape_;
 };
 

@@ -19,6 +19,9 @@ namespace sagejit::cli {
 //   {"do": "compile", "candidate": n}                    into the cache
 //   {"do": "check", "candidate": n}                      against fp64 attention
 //   {"do": "measure", "candidate": n, "shape": [..], "ms": x}
+//   {"do": "turn", "candidates": [n, ..], "shape": [..], "ms": x, "attention": false}
+//                                                        one after the other (tune/race.h): whole
+//                                                        calls, or attention alone
 // Each is answered by one object: what was asked for, or "error".
 inline constexpr const char* kTuneWorkerVerb = "--tune-worker";
 int run_tune_worker();
