@@ -84,6 +84,8 @@ int quant_ctas_per_sm(const Spec& spec, int lanes, int tile_k) {
     const int rows = kQuantThreads / lanes;
     const int passes = (tile_k + rows - 1) / rows;
     if (passes > 6) return 2;
+    // The sample of the mean takes as many passes of its own.
+    if (kMeanSamples / rows > 6) return 3;
     if (is_fp8(spec)) return spec.head_dim_v <= 128 ? 4 : 3;
     return passes > 4 ? 4 : 5;
 }

@@ -18,10 +18,12 @@ namespace {
 constexpr size_t kForWgmma = 5, kNotForWgmma = 9;
 
 // What is wrong with one config on one target; empty when nothing is.
-std::string fault_of(const std::string& name, const Target& target, int cluster_q = 1) {
+std::string fault_of(const std::string& name, const Target& target, int cluster_q = 1,
+                     std::optional<int> tile_k = {}) {
     try {
         Spec spec = test::shipped_config(name);
         spec.cluster_q = cluster_q;
+        if (tile_k) spec.tile_k = tile_k;
         const Plan plan = make_plan(spec, target);
         const Source source = emit(plan);
         const CompiledCubin cubin = compile_cubin(source.text, target.name, name);
@@ -84,3 +86,11 @@ TEST_CASE("shipped configs compile for sm_90a") { check_target("sm_90a", kNotFor
 TEST_CASE("shipped configs compile in clusters of two") { check_target("sm_90a", kNotForWgmma, 2); }
 TEST_CASE("shipped configs compile for sm_100") { check_target("sm_100", kForWgmma); }
 TEST_CASE("shipped configs compile for sm_120") { check_target("sm_120", kForWgmma); }
+
+TEST_CASE("short key tiles of wide heads, which the quantizer takes in few passes, compile too") {
+    test::need_nvrtc();
+    for (const int tile_k : {32, 48}) {
+        INFO(tile_k);
+        CHECK(fault_of("thread-d256", find_target("sm_90a"), 1, tile_k) == "");
+    }
+}
