@@ -197,7 +197,6 @@ std::vector<PairOutcome> tune_all(const std::vector<Config>& configs,
     search.exhaustive = options.exhaustive;
     if (options.exhaustive) {  // others are judged by it
         search.race_within *= 1.5;
-        search.race.fewest_turns *= 2;
         search.race.most_turns *= 2;
         search.race.most_ms *= 2;
     }
