@@ -42,6 +42,7 @@ Json to_json_object(const Plan& plan) {
           {"ctas_per_sm", plan.ctas_per_sm},
           {"m_tiles", plan.m_tiles},
           {"early_exp_steps", plan.early_exp_steps},
+          {"scale_lead", plan.scale_lead},
           {"query_fragments", plan.query_in_shared ? "shared memory" : "registers"},
           {"register_estimate", plan.register_estimate},
           {"head_dim_padded", plan.head_dim_padded},

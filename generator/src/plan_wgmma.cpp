@@ -70,14 +70,20 @@ SharedRegion panel_region(std::string name, int rows, int panels, int width) {
     return region;
 }
 
-// Measured: exponentials before the wait for P V pay where that product takes long.
-int early_exp_steps(const Spec& spec, int tile_k) {
-    const bool fp8 = spec.pv_type == PvType::kFp8;
-    const int steps = spec.head_dim_v <= 64 ? (fp8 ? 1 : 0) : spec.head_dim_v <= 128 ? 1 : 2;
-    return std::min(steps, tile_k / 16 - 1);
-}
-
 bool is_fp8(const Spec& spec) { return spec.pv_type == PvType::kFp8; }
+
+// How exponentials lie among the rest of a step: measured (docs/benchmarks/hopper-log.md, v14).
+void order_softmax(Plan& plan) {
+    const int width = plan.spec.head_dim_v;
+    if (is_fp8(plan.spec)) {
+        plan.early_exp_steps = width > 64 && width <= 128 ? 2 : 0;
+        plan.scale_lead = width <= 64 ? 2 : 0;
+    } else {
+        plan.early_exp_steps = width <= 128 ? 1 : 0;
+        plan.scale_lead = 2;
+    }
+    plan.early_exp_steps = std::min(plan.early_exp_steps, plan.tile_k / 16 - 1);
+}
 
 // As many as registers allow: a tile of keys takes four for each pass over its rows.
 int quant_ctas_per_sm(const Spec& spec, int lanes, int tile_k) {
@@ -172,7 +178,7 @@ Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
     plan.ctas_per_sm = 1;
     plan.head_dim_padded = round_up(spec.head_dim, kQkStep);
     plan.head_dim_v_padded = spec.head_dim_v;
-    plan.early_exp_steps = early_exp_steps(spec, shape.tile_k);
+    order_softmax(plan);
     plan.score_bias_folded = true;
     plan.query_in_shared = true;
     plan.query_in_prologue = true;

@@ -66,6 +66,7 @@ void Machine::wait_warpgroup(u32 pending_groups) {
     Warpgroup& group = warpgroup_of(warp_index, "warpgroup_wait");
     if (arrive(Wait::kWarpgroupWait)) {
         const u32 committed = group.groups[member];
+        ++group.waits[member];
         group.waits_for[member] = committed < pending_groups ? 0 : committed - pending_groups;
         group.is_fenced[member] = false;
         if (finish_wait(group, member)) {
@@ -142,12 +143,16 @@ void Machine::issue_wgmma(const abi::WgmmaOperation& operation, void* caller) {
         issue.operation = self.wgmma[0];
         issue.caller = caller;
         issue.group = group.groups[member];
+        issue.waits = group.waits[member];
         issue.accumulator = group.accumulator_for(member, issue.operation);
         if (issue.accumulator == nullptr) {
             fail_rule(kName, 0, "D overlaps one in flight that starts elsewhere or has another n");
         }
     } else if (!is_same(issue.operation, self.wgmma[0]) || issue.group != group.groups[member]) {
         fail_rule(kName, 0, "the warps of a warpgroup differ");
+    } else if (issue.waits != group.waits[member]) {
+        // PTX ISA, wgmma.wait_group: .aligned, so not in a branch that some warps take.
+        fail_rule(kName, 0, "the warps of a warpgroup differ in their waits before it");
     }
     take_registers(group, member, issue);
     issue.issued |= 1u << member;

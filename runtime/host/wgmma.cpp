@@ -19,7 +19,7 @@ void Warpgroup::clear() {
     }
     retired = waiting = 0;
     for (int i = 0; i < kGroupWarps; ++i) {
-        issued[i] = groups[i] = waits_for[i] = 0;
+        issued[i] = groups[i] = waits[i] = waits_for[i] = 0;
         is_fenced[i] = has_fenced[i] = false;
     }
 }

@@ -35,6 +35,7 @@ struct WgmmaIssue {
     void* caller = nullptr;           // the kernel's line, as a return address
     Accumulator* accumulator = nullptr;
     u32 group = 0;
+    u32 waits = 0;    // that its members had executed before
     u32 issued = 0;   // members
     u32 retired = 0;  // members that waited for it
     bool executed = false;
@@ -53,6 +54,7 @@ struct Warpgroup {
     u32 retired = 0;                                  // issues that left
     std::array<u32, kGroupWarps> issued{};            // by each member
     std::array<u32, kGroupWarps> groups{};            // committed
+    std::array<u32, kGroupWarps> waits{};             // executed
     std::array<u32, kGroupWarps> waits_for{};         // groups; while `waiting`
     u32 waiting = 0;                                  // members
     std::array<bool, kGroupWarps> is_fenced{};        // since the last wait

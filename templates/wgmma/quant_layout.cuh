@@ -66,7 +66,8 @@ __device__ __forceinline__ void add_rows_of_warp(f32 (&sums)[8]) {
 }
 
 // This thread's rows of a sample of at most `most` tokens of a head: every rows-th. Zeros where
-// there are none. channel: the first of eight; `channels` there are.
+// there are none. channel: the first of eight; `channels` there are. Of `parts` such samples the
+// part-th.
 template <int most, int rows>
 struct Sample {
     static constexpr int kReads = divide_up(most, rows);
@@ -79,7 +80,8 @@ struct Sample {
         return static_cast<i32>(row) + read * rows;
     }
     __device__ __forceinline__ void load(const Call& call, const TensorView& view, const u16* base,
-                                         u32 row, u32 channel, u32 channels) {
+                                         u32 row, u32 channel, u32 channels, i32 part = 0,
+                                         i32 parts = 1) {
         const i32 samples = channel < channels ? count(call) : 0;
 #pragma unroll
         for (int read = 0; read < kReads; ++read) {
@@ -87,7 +89,7 @@ struct Sample {
             for (int i = 0; i < 4; ++i) pairs[read][i] = 0;
         }
         const auto source = [&](int read) {
-            const i32 token = sampled_token<most>(call, index(read, row), samples);
+            const i32 token = sampled_token<most>(call, index(read, row), samples, part, parts);
             return base + token_offset(view, token) + channel;
         };
         if (view.vector_access != 0) {

@@ -219,7 +219,7 @@ __device__ __forceinline__ void prepare_value_head(const Call& call, i32 kv_row,
     sample.load(call, call.v, value_base(call, kv_row), value_row(), 8 * value_lane(),
                 kValueChannels);
     clear_factors(shared);
-    find_value_means(call, sample, shared);
+    find_value_means(call, kv_row, sample, shared);
     f32 mean[8] = {};
     u32 largest[8] = {};
     if (has_channels()) load_eight_f32(mean, mean_word(shared, 8 * value_lane()));

@@ -14,7 +14,45 @@ __device__ __forceinline__ void move_reference(RowState& rows, const f32 (&lane_
     }
 }
 
-__device__ __forceinline__ void update_reference(const Scores& scores, f32 factor, RowState& rows) {
+// Exponents of 16 keys, score * factor + offset, in place. The bias comes off in the multiply-add.
+// That rounds the exponent by at most 0.75 of one integer step of the scores, alike for all keys of
+// a tile.
+__device__ __forceinline__ void find_offsets(f32 (&offset)[2], f32 factor, const RowState& rows) {
+#pragma unroll
+    for (int h = 0; h < 2; ++h) offset[h] = fma_rn(-kScoreBias, factor, rows.offset[h]);
+}
+
+__device__ __forceinline__ void scale_scores(Scores& scores, int step, f32 factor,
+                                             const f32 (&offset)[2]) {
+#pragma unroll
+    for (int i = 8 * step; i < 8 * step + 8; ++i) {
+        const f32 exponent = fma_rn(bits_to_f32(scores[i]), factor, offset[i / 2 % 2]);
+        scores[i] = static_cast<i32>(f32_to_bits(exponent));
+    }
+}
+
+// Probabilities of 16 keys, in place.
+__device__ __forceinline__ void exponentiate(Scores& scores, int step) {
+#pragma unroll
+    for (int i = 8 * step; i < 8 * step + 8; ++i) {
+        scores[i] = static_cast<i32>(f32_to_bits(exp2_in_order(bits_to_f32(scores[i]))));
+    }
+}
+
+// The same offsets, but not before the probabilities of 16 keys are there: left alone, the compiler
+// issues all multiply-adds of a tile before its first exponential, and neither hides the other.
+__device__ __forceinline__ void hold_offsets(f32 (&offset)[2], const Scores& scores, int step) {
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+        offset[h] = fma_rn(bits_to_f32(scores[8 * step + 5 + 2 * h]), 0.0f, offset[h]);
+    }
+}
+
+// Moves the reference where a score outgrew it, and leaves probabilities of the first `early`
+// 16-key steps: they are made with the old reference while the maximum is found, and corrected in
+// the rare case that it moved.
+template <int early>
+__device__ __forceinline__ void update_reference(Scores& scores, f32 factor, RowState& rows) {
     constexpr int kHalf = kScoreRegisters / 2;
     i32 top[2][2];
 #pragma unroll
@@ -28,6 +66,13 @@ __device__ __forceinline__ void update_reference(const Scores& scores, f32 facto
             }
         }
     }
+    f32 offset[2];
+    find_offsets(offset, factor, rows);
+#pragma unroll
+    for (int step = 0; step < early; ++step) {
+        scale_scores(scores, step, factor, offset);
+        exponentiate(scores, step);
+    }
     f32 lane_top[2];
     bool outgrown = false;
 #pragma unroll
@@ -37,19 +82,12 @@ __device__ __forceinline__ void update_reference(const Scores& scores, f32 facto
         outgrown |= lane_top[h] + rows.offset[h] > plan::rescale_threshold;
     }
     rows.moved = vote_any(outgrown);
-    if (rows.moved) move_reference(rows, lane_top);
-}
-
-// Probabilities of 16 keys, in place. The bias comes off in the multiply-add. That rounds the
-// exponent by at most 0.75 of one integer step of the scores, alike for all keys of a tile.
-__device__ __forceinline__ void exponentiate(Scores& scores, int step, f32 factor,
-                                             const RowState& rows) {
-    const f32 offset[2] = {fma_rn(-kScoreBias, factor, rows.offset[0]),
-                           fma_rn(-kScoreBias, factor, rows.offset[1])};
+    if (!rows.moved) return;
+    move_reference(rows, lane_top);
 #pragma unroll
-    for (int i = 8 * step; i < 8 * step + 8; ++i) {
-        const f32 exponent = fma_rn(bits_to_f32(scores[i]), factor, offset[i / 2 % 2]);
-        scores[i] = static_cast<i32>(f32_to_bits(exp2_in_order(exponent)));
+    for (int i = 0; i < 8 * early; ++i) {
+        const f32 corrected = bits_to_f32(scores[i]) * rows.shrink[i / 2 % 2];
+        scores[i] = static_cast<i32>(f32_to_bits(corrected));
     }
 }
 

@@ -3,11 +3,16 @@
 // of the tensor core's sums. Of the sample's mean goes what its own variance explains (James and
 // Stein's estimator): subtracting noise would only make the rest larger. Every CTA finds the same
 // numbers; values that are not finite count as 0.
-__device__ __forceinline__ void find_value_means(const Call& call, const ValueSample& sample,
-                                                 u32 shared) {
-    constexpr u32 kSums = 4 * kQuantWarps * kValueChannels;  // bytes; then as much of squares
-    const u32 sums = word_at(shared, kScratchWords);
-    f32 total[8] = {}, squares[8] = {};
+//
+// Long heads take more samples, an odd number. What truncation adds is in proportion to what is left
+// of the mean, while an output may be as small as 1 / sqrt(len_k) of a value.
+__device__ __forceinline__ i32 value_samples_taken(const Call& call) {
+    const i32 samples = call.len_k / plan::value_sample_keys * 2 + 1;
+    return samples < plan::most_value_samples ? samples : plan::most_value_samples;
+}
+
+__device__ __forceinline__ void add_sample(f32 (&total)[8], f32 (&squares)[8],
+                                           const ValueSample& sample) {
 #pragma unroll
     for (int read = 0; read < ValueSample::kReads; ++read) {
 #pragma unroll
@@ -17,6 +22,24 @@ __device__ __forceinline__ void find_value_means(const Call& call, const ValueSa
             total[i] = add_rn(total[i], value);
             squares[i] = fma_rn(value, value, squares[i]);
         }
+    }
+}
+
+// `sample`: the only one, or the middle one.
+__device__ __forceinline__ void find_value_means(const Call& call, i32 kv_row,
+                                                 const ValueSample& sample, u32 shared) {
+    constexpr u32 kSums = 4 * kQuantWarps * kValueChannels;  // bytes; then as much of squares
+    const u32 sums = word_at(shared, kScratchWords);
+    f32 total[8] = {}, squares[8] = {};
+    add_sample(total, squares, sample);
+    const i32 samples = value_samples_taken(call);
+#pragma unroll 1
+    for (i32 part = 0; part < samples; ++part) {
+        if (part == samples / 2) continue;
+        ValueSample other;
+        other.load(call, call.v, value_base(call, kv_row), value_row(), 8 * value_lane(),
+                   kValueChannels, part, samples);
+        add_sample(total, squares, other);
     }
     add_rows_of_warp<plan::quant_lanes_v>(total);
     add_rows_of_warp<plan::quant_lanes_v>(squares);
@@ -35,7 +58,7 @@ __device__ __forceinline__ void find_value_means(const Call& call, const ValueSa
             all = add_rn(all, load_shared_f32(word));
             all_squares = add_rn(all_squares, load_shared_f32(word + kSums));
         }
-        const f32 count = static_cast<f32>(ValueSample::count(call));
+        const f32 count = static_cast<f32>(ValueSample::count(call) * samples);
         const f32 mean = div_rn(all, count);
         const f32 spread = max_f32(fma_rn(-all, mean, all_squares), 0.0f);
         const f32 noise = div_rn(spread, mul_rn(count, count));  // variance of the mean

@@ -32,16 +32,25 @@ __device__ __forceinline__ void leave_stage(Walk& walk) {
     advance(walk.stage, walk.shared);
 }
 
-// The exponentials from 16-key step `first` on; packing follows as many steps behind.
+// The probabilities from 16-key step `first` on. Exponents are one step ahead, and packing is
+// first + 1 steps behind, so that they hide among exponentials.
 __device__ __forceinline__ void make_probabilities(Probabilities& p, Carried& carried, f32 factor,
                                                    int first) {
+    f32 offset[2];
+    find_offsets(offset, factor, carried.rows);
+    scale_scores(carried.scores, first, factor, offset);
 #pragma unroll
     for (int step = first; step < kKeySteps; ++step) {
-        exponentiate(carried.scores, step, factor, carried.rows);
-        pack(p, carried.scores, step - first, carried.rows);
+        exponentiate(carried.scores, step);
+        if (step + 1 < kKeySteps) {
+            const int held = step + 1 - plan::scale_lead;
+            if (plan::scale_lead > 0 && held >= first) hold_offsets(offset, carried.scores, held);
+            scale_scores(carried.scores, step + 1, factor, offset);
+        }
+        if (step > first) pack(p, carried.scores, step - first - 1, carried.rows);
     }
 #pragma unroll
-    for (int step = kKeySteps - first; step < kKeySteps; ++step) {
+    for (int step = kKeySteps - first - 1; step < kKeySteps; ++step) {
         pack(p, carried.scores, step, carried.rows);
     }
 }
@@ -57,13 +66,14 @@ __device__ __forceinline__ void do_first_step(const Call& call, const TilePositi
     warpgroup_wait<0>();
     leave_stage(walk);
     mask_scores(carried.scores, call, position, 0);
-    update_reference(carried.scores, factor, carried.rows);
+    update_reference<0>(carried.scores, factor, carried.rows);
     carried.arrived = has_arrived(walk.stage);
     make_probabilities(p, carried, factor, 0);
 }
 
 // Step `tile` > 0: p holds P of the tile before, and receives P of this one. ptxas puts the wait
-// for P V at the start of its basic block; the branch before it keeps some exponentials ahead.
+// for P V at the start of its basic block, behind the branch in which the reference moves. It must
+// not stand in that branch: all warps of the group have to execute it.
 template <bool masked>
 __device__ __forceinline__ void do_step(const Call& call, const TilePosition& position, Walk& walk,
                                         i32 tile, Probabilities& p, Carried& carried,
@@ -75,16 +85,9 @@ __device__ __forceinline__ void do_step(const Call& call, const TilePosition& po
     start_pv(output, p, values_of(walk.stage));
     warpgroup_wait<1>();
     if constexpr (masked) mask_scores(carried.scores, call, position, tile * plan::tile_k);
-    update_reference(carried.scores, factor, carried.rows);
-#pragma unroll
-    for (int step = 0; step < plan::early_exp_steps; ++step) {
-        exponentiate(carried.scores, step, factor, carried.rows);
-    }
-    if (carried.rows.moved) {
-        warpgroup_wait<0>();
-        rescale_all(walk, tile, output, carried.rows);
-    }
+    update_reference<plan::early_exp_steps>(carried.scores, factor, carried.rows);
     warpgroup_wait<0>();
+    if (carried.rows.moved) rescale_all(walk, tile, output, carried.rows);
     leave_stage(walk);
     collect_sums(output, carried.rows);
     carried.arrived = has_arrived(walk.stage);

@@ -40,6 +40,7 @@
 //       "ctas_per_sm": 1,
 //       "m_tiles": 2,
 //       "early_exp_steps": 0,
+//       "scale_lead": 0,
 //       "query_fragments": "shared memory",
 //       "register_estimate": 224,
 //       "head_dim_padded": 128,

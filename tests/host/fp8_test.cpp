@@ -74,6 +74,15 @@ TEST_CASE("fp8 shapes with nothing to see, and with all of it in one tile") {
     }
 }
 
+TEST_CASE("the mean of many values comes from several samples") {
+    // One, three and five of them (kValueSampleKeys).
+    for (const int64_t keys : {16383, 16384, 32768}) {
+        Case c = fp8_case(64);
+        c.shape = {1, 1, 1, 3, keys};
+        CHECK(check_case(c, Device::host()) == "");
+    }
+}
+
 TEST_CASE("sums in fp8 are promoted, and moved with their rows' references") {
     // Promoted every 512 keys. Keys grow, so that references move after promotions too.
     Case c = fp8_case(32);

@@ -140,6 +140,16 @@ extern "C" void wgmma(Call call) {
             host_api->wgmma(operation);
             finish();
             break;
+        case 21:  // in a branch that one warp takes
+            host_api->wgmma(operation);
+            host_api->warpgroup_commit();
+            if (warp == 2) host_api->warpgroup_wait(0);
+            host_api->warpgroup_wait(0);
+            host_api->warpgroup_fence();
+            operation.d = e;
+            host_api->wgmma(operation);
+            finish();
+            break;
         default:
             host_api->wgmma(operation);
             finish();
@@ -248,6 +258,7 @@ TEST_CASE("warps and lanes that do not issue the same wgmma are faults", "[host_
     CHECK_THAT(fault_of(6), Contains("the warps of a warpgroup differ"));
     CHECK_THAT(fault_of(7), Contains("the lanes of a warp differ"));
     CHECK_THAT(fault_of(20), Contains("the warps of a warpgroup differ"));
+    CHECK_THAT(fault_of(21), Contains("differ in their waits"));
     const std::string stuck = fault_of(13);
     CHECK_THAT(stuck, Contains("warp 0: lanes 0-31 wait at warpgroup_wait"));
     CHECK_THAT(stuck, Contains("warp 2: lanes 0-31 have exited"));

@@ -33,6 +33,11 @@ struct SharedRegion {
     int swizzle_rows = 1;
 };
 
+// Values in e4m3: the mean of V comes from a sample of Plan::value_samples tokens, and from two more
+// such samples for every so many keys, at most so many in all.
+inline constexpr int kValueSampleKeys = 16384;
+inline constexpr int kMostValueSamples = 31;
+
 struct Plan {
     Spec spec;  // with every optional member filled in
     Target target;
@@ -72,6 +77,7 @@ struct Plan {
     int barrier_offset = 0;     // mbarriers of mma.sync, bytes from the start of shared memory
     int scratch_offset = 0;     // groups of query rows, rows to repair
     int early_exp_steps = 0;    // 16-key steps exponentiated before the wait for P V
+    int scale_lead = 0;         // 16-key steps by which multiply-adds lead exponentials; 0: any
     int mean_samples = 0;       // keys whose mean is subtracted; 0: all
     int value_samples = 0;      // tokens of V whose mean is subtracted, and that choose its scales
     int settle_parts = 0;       // most CTAs a head of the kernel that settles V's scales; 0: none
