@@ -28,10 +28,18 @@ __device__ __forceinline__ void store_words(u16* destination, const u32* words) 
     }
 }
 
+// Rows without keys are 0, those with a bad query or key NaN: rare, so not asked of every number.
+__device__ __forceinline__ void replace_row(Output& output, int h, bool wanted, f32 value) {
+#pragma unroll
+    for (int i = 0; i < 4 * (plan::head_dim_v / 8); ++i) {
+        if (i / 2 % 2 == h && wanted) output[i] = value;
+    }
+}
+
 // Returns whether this lane wrote what must be repaired.
 __device__ __forceinline__ bool write_output(const Call& call, const TilePosition& position,
-                                             const Walk& walk, const RowState& rows,
-                                             const Output& output, i32 first_bad_key) {
+                                             const Walk& walk, const RowState& rows, Output& output,
+                                             i32 first_bad_key) {
     constexpr int kColumns = plan::head_dim_v / 8;  // of eight channels: a pair a lane
     constexpr int kQuads = kColumns / 4;
     u16* head = static_cast<u16*>(call.o.data) + position.batch * call.o.stride_batch +
@@ -49,19 +57,20 @@ __device__ __forceinline__ bool write_output(const Call& call, const TilePositio
         const i32 limit = row_limit(call, query);
         const bool bad =
             limit > 0 && (first_bad_key < limit || is_bad_query(walk.shared, row_in_tile));
-        const f32 inverse = limit > 0 ? normalising_factor(sum) : 0.0f;
+        const bool replaced = bad || limit == 0;
+        const f32 inverse = replaced ? 1.0f : normalising_factor(sum);
+        if (vote_any(replaced))
+            replace_row(output, h, replaced, bad ? bits_to_f32(kNanBits) : 0.0f);
         if (inside) {
             keep_row(walk.shared, row_in_tile, walk.query_factor,
-                     bad || limit == 0 ? kNoReference : rows.offset[h]);
+                     replaced ? kNoReference : rows.offset[h]);
         }
         const auto pair_of = [&](int column) {
             f32 pair[2];
 #pragma unroll
             for (int e = 0; e < 2; ++e) {
                 pair[e] = output[4 * column + 2 * h + e] * inverse;
-                if (limit == 0) pair[e] = 0.0f;
-                repair |= inside && needs_repair(pair[e]);
-                if (bad) pair[e] = bits_to_f32(kNanBits);
+                repair |= inside && !bad && needs_repair(pair[e]);
             }
             return output_pair(pair[0], pair[1]);
         };

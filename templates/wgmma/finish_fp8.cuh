@@ -18,17 +18,32 @@ __device__ __forceinline__ void finish_output(const Call& call, const TilePositi
 #pragma unroll
     for (int j = 0; j < plan::head_dim_v / 8; ++j) {
         if (j % 4 == 0) warp_barrier();  // keeps loads from running ahead of registers
+        u32 scale[2], mean[2];
+        load_global_u32x2(scale, call.v_scale + first + 8 * j);
+        load_global_u32x2(mean, call.v_mean + first + 8 * j);
 #pragma unroll
-        for (int e = 0; e < 2; ++e) {
-            const f32 scale = call.v_scale[first + 8 * j + e];
-            const f32 mean = call.v_mean[first + 8 * j + e];
-            const i32 first_bad = call.v_first_bad[first + 8 * j + e];
+        for (int i = 0; i < 4; ++i) {
+            f32& value = output[4 * j + i];
+            value =
+                fma_rn(value * inverse[i / 2], bits_to_f32(scale[i % 2]), bits_to_f32(mean[i % 2]));
+        }
+    }
+    // Rare: any channel with such a key that the last row of the warp sees.
+    const i32 last = position.first_query + static_cast<i32>((warp_index() + 1) * plan::warp_q) - 1;
+    const i32 seen = row_limit(call, last);
+    bool bad = false;
 #pragma unroll
-            for (int h = 0; h < 2; ++h) {
-                f32& value = output[4 * j + 2 * h + e];
-                value = fma_rn(value * inverse[h], scale, mean);
-                if (first_bad < limits[h]) value = bits_to_f32(kNanBits);
-            }
+    for (u32 channel = 0; channel < plan::head_dim_v; channel += kWarpLanes) {
+        const u32 own = channel + lane_index();
+        if (plan::head_dim_v % kWarpLanes == 0 || own < plan::head_dim_v) {
+            bad |= call.v_first_bad[static_cast<u64>(kv_row) * plan::head_dim_v + own] < seen;
+        }
+    }
+    if (!vote_any(bad)) return;
+#pragma unroll
+    for (int i = 0; i < 4 * (plan::head_dim_v / 8); ++i) {
+        if (call.v_first_bad[first + 8 * (i / 4) + i % 2] < limits[i / 2 % 2]) {
+            output[i] = bits_to_f32(kNanBits);
         }
     }
 }

@@ -16,6 +16,17 @@ constexpr Instruction kRows[] = {
     return value;
 }
 )"},
+    {"load_global_u32x2",
+     R"(__device__ __forceinline__ void load_global_u32x2(u32 (&value)[2], const void* source) {
+    const uint2 loaded = *static_cast<const uint2*>(source);
+    value[0] = loaded.x;
+    value[1] = loaded.y;
+}
+)",
+     R"(inline void load_global_u32x2(u32 (&value)[2], const void* source) {
+    __builtin_memcpy(value, source, 8);
+}
+)"},
     {"load_global_u32x4",
      R"(__device__ __forceinline__ void load_global_u32x4(u32 (&value)[4], const void* source) {
     const uint4 loaded = *static_cast<const uint4*>(source);
