@@ -75,13 +75,8 @@ bool is_fp8(const Spec& spec) { return spec.pv_type == PvType::kFp8; }
 // How exponentials lie among the rest of a step: measured (docs/benchmarks/hopper-log.md, v14).
 void order_softmax(Plan& plan) {
     const int width = plan.spec.head_dim_v;
-    if (is_fp8(plan.spec)) {
-        plan.early_exp_steps = width > 64 && width <= 128 ? 2 : 0;
-        plan.scale_lead = width <= 64 ? 2 : 0;
-    } else {
-        plan.early_exp_steps = width <= 128 ? 1 : 0;
-        plan.scale_lead = 2;
-    }
+    plan.early_exp_steps = !is_fp8(plan.spec) && width > 64 && width <= 128 ? 1 : 0;
+    plan.scale_lead = is_fp8(plan.spec) && width > 128 ? 0 : 2;
     plan.early_exp_steps = std::min(plan.early_exp_steps, plan.tile_k / 16 - 1);
 }
 

@@ -35,9 +35,9 @@ std::vector<double> channel_means(const AttentionProblem& problem);
 // the keys; a value that is not finite counts as 0. [batch, heads_kv, head_dim].
 std::vector<double> sample_means(const AttentionProblem& problem, int64_t samples);
 
-// The same of V, of as many such samples as a head of that length takes (kValueSampleKeys), less what
-// the samples' variance explains of it: m - s / (n m), or 0 where that has another sign than m; n:
-// tokens sampled, s: their variance. [batch, heads_kv, head_dim_v].
+// The same of V, of as many such samples as a head of that length takes (kValueSampleKeys), less
+// what the samples' variance explains of it: m - s / (n m), or 0 where that has another sign than
+// m; n: tokens sampled, s: their variance. [batch, heads_kv, head_dim_v].
 std::vector<double> value_sample_means(const AttentionProblem& problem, int64_t samples);
 
 // Quantizes as the plan says: granularity, tiles, smoothing, path of V. k_mean: what to subtract,

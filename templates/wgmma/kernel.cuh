@@ -77,10 +77,7 @@ __device__ __forceinline__ void copy_all(const Call& call, u32 shared) {
     }
 }
 
-// The next rows are on their way while this tile is finished, where registers allow.
-constexpr bool kFetchEarly = plan::head_dim_v <= 64;
-
-// The first rows of the CTA's next query tile. Its
+// The first rows of the CTA's next query tile, on their way while this one is finished. Its
 // position; that of this tile where there is no other.
 __device__ __forceinline__ TilePosition fetch_next(const Call& call, const TilePosition& position,
                                                    u32 next_tile, QueryRows& rows) {
@@ -107,14 +104,12 @@ __device__ __forceinline__ TilePosition compute_tile(const Call& call, const Til
     carried.arrived = false;
     clear_rows(carried.rows, output);
     if (tiles > 0) walk_keys(call, position, walk, tiles, carried, output);
-    TilePosition next = position;
-    if (kFetchEarly) next = fetch_next(call, position, next_tile, fetched);
+    const TilePosition next = fetch_next(call, position, next_tile, fetched);
     skip_steps(walk.shared, walk.stage, steps_of(all_tiles) - steps_of(tiles));
     finish_output(call, position, carried.rows, output);
     const bool repair =
         write_output(call, position, walk, carried.rows, output, carried.first_bad_key);
     if (vote_any(repair)) repair_output(call, position, walk.shared);
-    if (!kFetchEarly) next = fetch_next(call, position, next_tile, fetched);
     return next;
 }
 

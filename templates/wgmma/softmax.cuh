@@ -49,8 +49,8 @@ __device__ __forceinline__ void hold_offsets(f32 (&offset)[2], const Scores& sco
 }
 
 // Moves the reference where a score outgrew it, and leaves probabilities of the first `early`
-// 16-key steps: they are made with the old reference while the maximum is found, and corrected in
-// the rare case that it moved.
+// 16-key steps. They are made with the old reference while the maximum is found, and again in the
+// rare case that it moved: a score may have outgrown it by more than fp32 can hold.
 template <int early>
 __device__ __forceinline__ void update_reference(Scores& scores, f32 factor, RowState& rows) {
     constexpr int kHalf = kScoreRegisters / 2;
@@ -66,13 +66,19 @@ __device__ __forceinline__ void update_reference(Scores& scores, f32 factor, Row
             }
         }
     }
-    f32 offset[2];
-    find_offsets(offset, factor, rows);
+    Scores made;
+    const auto make_early = [&] {
+        f32 offset[2];
+        find_offsets(offset, factor, rows);
 #pragma unroll
-    for (int step = 0; step < early; ++step) {
-        scale_scores(scores, step, factor, offset);
-        exponentiate(scores, step);
-    }
+        for (int step = 0; step < early; ++step) {
+#pragma unroll
+            for (int i = 8 * step; i < 8 * step + 8; ++i) made[i] = scores[i];
+            scale_scores(made, step, factor, offset);
+            exponentiate(made, step);
+        }
+    };
+    make_early();
     f32 lane_top[2];
     bool outgrown = false;
 #pragma unroll
@@ -82,13 +88,12 @@ __device__ __forceinline__ void update_reference(Scores& scores, f32 factor, Row
         outgrown |= lane_top[h] + rows.offset[h] > plan::rescale_threshold;
     }
     rows.moved = vote_any(outgrown);
-    if (!rows.moved) return;
-    move_reference(rows, lane_top);
-#pragma unroll
-    for (int i = 0; i < 8 * early; ++i) {
-        const f32 corrected = bits_to_f32(scores[i]) * rows.shrink[i / 2 % 2];
-        scores[i] = static_cast<i32>(f32_to_bits(corrected));
+    if (rows.moved) {
+        move_reference(rows, lane_top);
+        make_early();
     }
+#pragma unroll
+    for (int i = 0; i < 8 * early; ++i) scores[i] = made[i];
 }
 
 // Packs them, and clears their scores for the next tile: moves that hide among exponentials.

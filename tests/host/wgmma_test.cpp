@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "cases.h"
+#include "tensor/half.h"
 
 using namespace sagejit;
 using namespace sagejit::test;
@@ -50,6 +51,32 @@ TEST_CASE("wgmma shapes with nothing to see, and with all of it in one tile") {
             c.shape = shape;
             c.host_seed = 3;
             CHECK(check_case(c, Device::host()) == "");
+        }
+    }
+}
+
+TEST_CASE("a score may outgrow its row's reference by more than fp32 holds") {
+    // From key 200 on, scores are some 200 times as large: some exceed all before by 2^128.
+    for (const int dim : {64, 128}) {
+        for (const bool fp8 : {false, true}) {
+            Case c;
+            c.spec = make_spec(dim);
+            c.spec.target = "sm_90a";
+            c.spec.lse = true;
+            if (fp8) {
+                c.spec.pv_type = PvType::kFp8;
+                c.spec.pv_accum = PvAccum::kFp32PromoteFp32;
+                c.spec.smooth_v = true;
+            }
+            c.spec.smooth_k = false;
+            c.shape = {1, 1, 1, 70, 500};
+            AttentionInput input = draw(c);
+            for (int64_t i = 200 * dim; i < 500 * dim; ++i) {
+                uint16_t& bits = input.k.bits()[i];
+                bits = fp16_from_double(fp16_to_float(bits) * 200.0);
+            }
+            const Outcome outcome = run_case(kernel_for(c, Device::host()), c, input);
+            CHECK(disagreements(c, outcome) == std::vector<std::string>{});
         }
     }
 }
