@@ -10,7 +10,8 @@ add_custom_command(
   COMMAND ${CMAKE_COMMAND} -DRECORDS=${PROJECT_SOURCE_DIR}/tests/data/tuned
           -DOUTPUT=${driver_records} -P ${PROJECT_SOURCE_DIR}/runtime/tune/embed.cmake
   DEPENDS ${driver_record_files} ${PROJECT_SOURCE_DIR}/runtime/tune/embed.cmake)
-add_executable(driver_tests ${driver_sources} ${driver_records})
+add_executable(driver_tests ${driver_sources} ${driver_records} $<TARGET_OBJECTS:sagejit_catch>)
+target_compile_options(driver_tests PRIVATE ${sagejit_test_flags})
 target_include_directories(driver_tests PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}
                            ${PROJECT_SOURCE_DIR}/runtime/src ${PROJECT_SOURCE_DIR}/runtime)
 target_include_directories(driver_tests SYSTEM PRIVATE ${SAGEJIT_CUDA_INCLUDE})
@@ -18,7 +19,7 @@ target_compile_definitions(driver_tests PRIVATE SAGEJIT_SOURCE_DIR="${PROJECT_SO
                            SAGEJIT_STUB_CUDA="$<TARGET_FILE:sagejit_stub_cuda>"
                            SAGEJIT_STUB_NVRTC="$<TARGET_FILE:sagejit_stub_nvrtc>")
 target_link_libraries(driver_tests PRIVATE sagejit_options sagejit_executable sagejit_runtime
-                      Catch2::Catch2 fmt::fmt-header-only ${CMAKE_DL_LIBS})
+                      Catch2::Catch2 sagejit_fmt ${CMAKE_DL_LIBS})
 add_dependencies(driver_tests sagejit_stub_cuda sagejit_stub_nvrtc)
 catch_discover_tests(driver_tests TEST_SPEC "[driver]" TEST_PREFIX "driver: "
                      PROPERTIES LABELS driver SKIP_RETURN_CODE 77 TIMEOUT 120)
@@ -35,7 +36,7 @@ target_include_directories(launch_benchmark SYSTEM PRIVATE ${SAGEJIT_CUDA_INCLUD
 get_target_property(driver_definitions driver_tests COMPILE_DEFINITIONS)
 target_compile_definitions(launch_benchmark PRIVATE ${driver_definitions})
 target_link_libraries(launch_benchmark PRIVATE sagejit_options sagejit_executable sagejit_runtime
-                      benchmark::benchmark fmt::fmt-header-only ${CMAKE_DL_LIBS})
+                      benchmark::benchmark sagejit_fmt ${CMAKE_DL_LIBS})
 add_dependencies(launch_benchmark sagejit_stub_cuda sagejit_stub_nvrtc)
 if(NOT SAGEJIT_SANITIZE)
   add_test(NAME "driver: launch overhead"

@@ -31,7 +31,7 @@ set(fuzz_flags -std=c++20 -O1 -g1 -fsanitize=fuzzer,address,undefined -fno-sanit
 set(fuzz_object ${CMAKE_CURRENT_BINARY_DIR}/fuzz/all.o)
 add_custom_command(
   OUTPUT ${fuzz_object}
-  COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} ${SAGEJIT_CLANG} ${fuzz_flags} -DFMT_HEADER_ONLY
+  COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} ${SAGEJIT_CLANG} ${fuzz_flags}
           -I${PROJECT_SOURCE_DIR} -I${PROJECT_SOURCE_DIR}/runtime
           -I${PROJECT_SOURCE_DIR}/runtime/src -I${PROJECT_SOURCE_DIR}/runtime/include
           -I${PROJECT_SOURCE_DIR}/generator/include -MD -MF ${fuzz_object}.d -MT ${fuzz_object}
