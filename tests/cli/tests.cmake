@@ -9,6 +9,10 @@ foreach(name usage completion examples inspect calibrate browser emit make_input
   set_tests_properties("cli: ${name}" PROPERTIES LABELS cli TIMEOUT 600 SKIP_RETURN_CODE 77
                        ENVIRONMENT "${sagejit_cli_environment}")
 endforeach()
+# The longest first: tests/costs.cmake.
+set_tests_properties("cli: tune" PROPERTIES COST 70)
+set_tests_properties("cli: examples" "cli: browser" "cli: build" "cli: inspect" "cli: calibrate"
+                     PROPERTIES COST 15)
 
 # The JSON schema gives the verdicts the parser gives.
 add_test(NAME "cli: schema" COMMAND /usr/bin/python3 ${CMAKE_CURRENT_LIST_DIR}/schema_test.py

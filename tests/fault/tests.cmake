@@ -22,4 +22,5 @@ if(NOT SAGEJIT_SANITIZE)
     set_tests_properties("fault: ${name}" PROPERTIES LABELS fault TIMEOUT 300
                          SKIP_RETURN_CODE 77 ENVIRONMENT "${sagejit_fault_environment}")
   endforeach()
+  set_tests_properties("fault: cache_faults" PROPERTIES COST 15)
 endif()

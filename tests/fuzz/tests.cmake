@@ -64,3 +64,4 @@ set_tests_properties("fuzz: a bundle with any byte of its header mutated is refu
 set_tests_properties("fuzz: bundles of any bytes are read or refused"
                      "fuzz: a bundle with any byte of its header mutated is refused" PROPERTIES
                      LABELS fuzz TIMEOUT 120)
+set_tests_properties("fuzz: bundles of any bytes are read or refused" PROPERTIES COST 20)
