@@ -2,46 +2,52 @@
 
 #include <thread>
 
-#include "spec_key.h"
-
 namespace sagejit {
 namespace {
 
 constexpr size_t kFirstSize = 64;
 
-size_t hash_of(const Spec& spec, int ordinal, const ShapeBucket& bucket) {
-    constexpr size_t kOdd = 0x632be59bd9b4e019u, kOther = 0x9e3779b97f4a7c15u;
-    const size_t sizes = (static_cast<size_t>(bucket.rows) * 31 + bucket.len_q) * 31 + bucket.len_k;
-    return sagejit::hash_of(spec) ^ static_cast<size_t>(ordinal + 1) * kOdd ^
-           (sizes * kOther >> 17);
-}
-
 }  // namespace
+
+struct KernelTable::Wanted {
+    Wanted(const Spec& the_spec, int the_ordinal, const ShapeBucket& the_bucket)
+        : spec(the_spec), ordinal(the_ordinal), bucket(the_bucket), numbers(numbers_of(the_spec)) {
+        constexpr size_t kOdd = 0x632be59bd9b4e019u, kOther = 0x9e3779b97f4a7c15u;
+        const size_t sizes =
+            (static_cast<size_t>(bucket.rows) * 31 + bucket.len_q) * 31 + bucket.len_k;
+        hash = hash_of(numbers, spec.target) ^ static_cast<size_t>(ordinal + 1) * kOdd ^
+               (sizes * kOther >> 17);
+    }
+    explicit Wanted(const Key& key) : Wanted(key.spec, key.ordinal, key.bucket) {}
+
+    bool is(const Node& node) const {
+        return node.hash == hash && node.numbers == numbers && node.key.ordinal == ordinal &&
+               node.key.bucket == bucket && node.key.spec.target == spec.target;
+    }
+
+    const Spec& spec;
+    const int ordinal;
+    const ShapeBucket& bucket;
+    const SpecNumbers numbers;
+    size_t hash = 0;
+};
 
 KernelTable::KernelTable() {
     all_slots_.push_back(std::make_unique<Slots>(kFirstSize));
     slots_ = all_slots_.back().get();
 }
 
-[[gnu::hot]] KernelTable::Node* KernelTable::find_node(const Spec& spec, int ordinal,
-                                                       const ShapeBucket& bucket,
-                                                       size_t hash) const {
+inline KernelTable::Node* KernelTable::find_node(const Wanted& wanted) const {
     const Slots& slots = *slots_.load(std::memory_order_acquire);
-    for (size_t at = hash & slots.mask;; at = (at + 1) & slots.mask) {
+    for (size_t at = wanted.hash & slots.mask;; at = (at + 1) & slots.mask) {
         Node* node = slots.nodes[at].load(std::memory_order_acquire);
-        if (node == nullptr) return nullptr;
-        const Key& key = node->key;
-        if (node->hash == hash && key.ordinal == ordinal && key.bucket == bucket &&
-            ask_for_the_same(key.spec, spec)) {
-            return node;
-        }
+        if (node == nullptr || wanted.is(*node)) return node;
     }
 }
 
 [[gnu::hot]] KernelTable::Hold KernelTable::find(const Spec& spec, const Device& device,
                                                  const ShapeBucket& bucket) const {
-    const int ordinal = device.ordinal();
-    return Hold(find_node(spec, ordinal, bucket, hash_of(spec, ordinal, bucket)));
+    return Hold(find_node(Wanted(spec, device.ordinal(), bucket)));
 }
 
 void KernelTable::insert(Slots& slots, Node* node) {
@@ -50,12 +56,13 @@ void KernelTable::insert(Slots& slots, Node* node) {
     slots.nodes[at].store(node, std::memory_order_release);
 }
 
-KernelTable::Node& KernelTable::find_or_add_node(const Key& key, size_t hash) {
+KernelTable::Node& KernelTable::find_or_add_node(const Key& key, const Wanted& wanted) {
     const std::lock_guard lock(mutex_);
-    if (Node* node = find_node(key.spec, key.ordinal, key.bucket, hash)) return *node;
+    if (Node* node = find_node(wanted)) return *node;
     auto node = std::make_unique<Node>();
     node->key = key;
-    node->hash = hash;
+    node->numbers = wanted.numbers;
+    node->hash = wanted.hash;
     nodes_.push_back(std::move(node));
     Slots* slots = slots_.load(std::memory_order_relaxed);
     if (2 * nodes_.size() <= slots->nodes.size()) {
@@ -70,10 +77,10 @@ KernelTable::Node& KernelTable::find_or_add_node(const Key& key, size_t hash) {
 }
 
 bool KernelTable::replace(const Key& key, std::unique_ptr<const Prepared> prepared) {
-    const size_t hash = hash_of(key.spec, key.ordinal, key.bucket);
-    Node* node = find_node(key.spec, key.ordinal, key.bucket, hash);
+    const Wanted wanted(key);
+    Node* node = find_node(wanted);
     if (node == nullptr && prepared == nullptr) return false;
-    if (node == nullptr) node = &find_or_add_node(key, hash);
+    if (node == nullptr) node = &find_or_add_node(key, wanted);
     const std::unique_ptr<const Prepared> old(node->prepared.exchange(prepared.release()));
     // Readers are launches: they are gone in microseconds.
     while (old != nullptr && node->readers.load() != 0) std::this_thread::yield();

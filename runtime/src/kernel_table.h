@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sagejit/sagejit.h"
+#include "spec_key.h"
 #include "tune/bucket.h"
 
 namespace sagejit {
@@ -34,7 +35,8 @@ class KernelTable {
     // go.
     struct Node {
         Key key;
-        size_t hash = 0;
+        SpecNumbers numbers{};  // of key
+        size_t hash = 0;        // of key
         std::atomic<const Prepared*> prepared = nullptr;
         std::atomic<int> readers = 0;
     };
@@ -81,8 +83,11 @@ class KernelTable {
         std::vector<std::atomic<Node*>> nodes;
     };
 
-    Node* find_node(const Spec& spec, int ordinal, const ShapeBucket& bucket, size_t hash) const;
-    Node& find_or_add_node(const Key& key, size_t hash);
+    // A key by reference, with its numbers and hash.
+    struct Wanted;
+
+    Node* find_node(const Wanted& wanted) const;
+    Node& find_or_add_node(const Key& key, const Wanted& wanted);
     static void insert(Slots& slots, Node* node);
 
     mutable std::mutex mutex_;  // of those who write
