@@ -33,8 +33,8 @@ struct SharedRegion {
     int swizzle_rows = 1;
 };
 
-// Values in e4m3: the mean of V comes from a sample of Plan::value_samples tokens, and from two more
-// such samples for every so many keys, at most so many in all.
+// Values in e4m3: the mean of V comes from a sample of Plan::value_samples tokens, and from two
+// more such samples for every so many keys, at most so many in all.
 inline constexpr int kValueSampleKeys = 16384;
 inline constexpr int kMostValueSamples = 31;
 
