@@ -6,8 +6,9 @@
   tools/tuning_claims.py tuned.json sweep.json
 
 The sweep measures afresh (--again), so that the tuning is not judged by its own measurements, and
-with the same cache directory, so that the tuning's winners race in it. Prints a table and three claims: how long the tuning took; how far its winners are behind the best plan of the sweep,
-by the sweep's figures; in how many cases the model's first five contain that best plan. The last column
+with the same cache directory, so that the tuning's winners race in it to the end. Prints a table and
+three claims: how long the tuning took; how far its winners are behind the best plan of the sweep, by
+the sweep's figures for both, which are medians over the same turns of its race; in how many cases the model's first five contain that best plan. The last column
 is not part of a claim: how far the best of those five is behind it, which may be less than the spread.
 """
 
@@ -34,11 +35,17 @@ def shape_text(shape):
     return ",".join(map(str, sizes))
 
 
+def length(candidate):
+    """How long it was measured, in turns of the race before milliseconds."""
+    return candidate.get("turns", 0), candidate["measured_for_ms"]
+
+
 def finalists(candidates):
-    """Those measured about as long as any: a short measurement may be lucky."""
+    """Those measured as long as any: a short measurement may be lucky, and the times of those that
+    stayed in the race to its end are of the same turns."""
     measured = [each for each in candidates if each["status"] == "measured"]
-    longest = max((each["measured_for_ms"] for each in measured), default=0)
-    return [each for each in measured if 2 * each["measured_for_ms"] >= longest]
+    longest = max(map(length, measured), default=None)
+    return [each for each in measured if length(each) == longest]
 
 
 def median(candidate):
@@ -64,6 +71,8 @@ def compare(tuned, swept):
         return {**row, "problem": "no plan was measured by both"}
     if unknown:
         return {**row, "problem": f"the sweep left out {len(unknown)} plans"}
+    if length(winner) != length(best):
+        return {**row, "problem": f"{winner['plan']} was not measured as long as the best, {best['plan']}"}
     best_ms, winner_ms = median(best), median(winner)
     ranked = in_order(candidates)
     known = [each for each in ranked[:FIRST] if each["status"] == "measured"]

@@ -8,11 +8,20 @@
 namespace sagejit {
 namespace {
 
-// Nothing is measured better than that, however alike a few turns look.
-constexpr double kLeastSpread = 0.002;
-constexpr double kQuartilesToSigma = 1.349;  // of a normal distribution, both quartiles' distance
-constexpr double kMedianToMean = 1.2533;     // standard error of a median over that of a mean
-constexpr double kErrors = 2;                // standard errors that leave little doubt
+constexpr double kChance = 0.01;
+
+// How many of the lowest of n values drawn independently may be below the median of what they are
+// drawn from, but for that chance; at least one is taken to be.
+size_t lowest_below_median(size_t n) {
+    double exactly = std::pow(0.5, static_cast<double>(n)), at_most = exactly;
+    size_t below = 0;  // at_most: the chance that no more than that many are below it
+    while (below < n && at_most <= kChance) {
+        ++below;
+        exactly *= static_cast<double>(n - below + 1) / static_cast<double>(below);
+        at_most += exactly;
+    }
+    return std::max<size_t>(below, 1);
+}
 
 Paired compare(const Racer& racer, const Racer& with) {
     Paired result;
@@ -22,17 +31,16 @@ Paired compare(const Racer& racer, const Racer& with) {
     for (size_t turn = 0; turn < result.turns; ++turn) {
         logs.push_back(std::log(racer.ms[turn] / with.ms[turn]));
     }
-    const SampleSummary summary = summarize(logs);
-    const double sigma = std::max((summary.q3 - summary.q1) / kQuartilesToSigma, kLeastSpread);
-    result.difference = summary.median;
-    result.doubt = kErrors * kMedianToMean * sigma / std::sqrt(static_cast<double>(result.turns));
+    std::sort(logs.begin(), logs.end());
+    result.least = logs[lowest_below_median(result.turns) - 1];
+    result.difference = summarize(std::move(logs)).median;
     return result;
 }
 
 class Race {
   public:
-    Race(const std::vector<size_t>& candidates, size_t keep, const MeasureTurn& measure,
-         const RaceOptions& options)
+    Race(const std::vector<size_t>& candidates, const std::vector<size_t>& keep,
+         const MeasureTurn& measure, const RaceOptions& options)
         : keep_(keep), measure_(measure), options_(options) {
         for (size_t i = 0; i < candidates.size(); ++i) {
             result_.racers.push_back({candidates[i], {}, {}, {}});
@@ -100,20 +108,29 @@ class Race {
         return best;
     }
 
+    // Whether its turns say enough of a candidate as close to the leader as they make it.
+    bool enough(const Paired& paired) const {
+        return paired.turns >= options_.close_turns || paired.difference > options_.close;
+    }
+
     bool settled() {
         return std::all_of(active_.begin(), active_.end(), [this](size_t place) {
             if (place == leader_) return true;
             const Paired paired = compare(racer(place), racer(leader_));
-            return paired.difference - paired.doubt > -options_.indifference;
+            return enough(paired) && paired.least > -options_.indifference;
         });
     }
 
     void drop_slower() {
         std::erase_if(active_, [this](size_t place) {
-            if (place == leader_ || racer(place).candidate == keep_) return false;
+            if (place == leader_ || is_kept(place)) return false;
             const Paired paired = compare(racer(place), racer(leader_));
-            return paired.difference > paired.doubt;
+            return enough(paired) && paired.least > 0;
         });
+    }
+
+    bool is_kept(size_t place) {
+        return std::find(keep_.begin(), keep_.end(), racer(place).candidate) != keep_.end();
     }
 
     void sum_up() {
@@ -135,7 +152,7 @@ class Race {
         }
     }
 
-    size_t keep_;
+    const std::vector<size_t>& keep_;
     const MeasureTurn& measure_;
     const RaceOptions& options_;
     RandomStream random_{1, 0};
@@ -146,8 +163,8 @@ class Race {
 
 }  // namespace
 
-RaceResult race(const std::vector<size_t>& candidates, size_t keep, const MeasureTurn& measure,
-                const RaceOptions& options) {
+RaceResult race(const std::vector<size_t>& candidates, const std::vector<size_t>& keep,
+                const MeasureTurn& measure, const RaceOptions& options) {
     return Race(candidates, keep, measure, options).run();
 }
 

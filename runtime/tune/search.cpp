@@ -106,7 +106,9 @@ class Search {
     }
 
     void hold_race(const std::vector<size_t>& racers) {
-        const RaceResult raced = race(racers, 0, measure_turn_, options_.race);
+        std::vector<size_t> keep = options_.early;
+        keep.push_back(0);
+        const RaceResult raced = race(racers, keep, measure_turn_, options_.race);
         result_.complete = raced.complete;
         if (!raced.winner) return;
         for (SearchEntry& each : result_.entries) each.turns = 0;  // of races before
@@ -120,9 +122,8 @@ class Search {
             if (each.candidate == 0) standard = &each;
         }
         size_t winner = raced.racers[*raced.winner].candidate;
-        if (standard != nullptr &&
-            standard->behind.difference <=
-                std::max(options_.race.indifference, standard->behind.doubt)) {
+        if (standard != nullptr && (standard->behind.difference <= options_.race.indifference ||
+                                    standard->behind.least <= 0)) {
             winner = 0;
         }
         name_winner(winner);

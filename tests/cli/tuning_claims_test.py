@@ -86,6 +86,18 @@ class Claims(TestCase):
         self.claims(output([]), output(whole, exhaustive=True), expect=2)
         self.claims(output(whole), output([result("a", swept[:1], "other")], exhaustive=True), expect=2)
 
+    def test_only_what_was_measured_equally_long_is_compared(self):
+        def raced(plan, ms, turns):
+            return {**candidate(plan, 1.0, ms, turns * 12), "turns": turns}
+
+        swept = [raced("a", 2.0, 48), raced("b", 1.97, 48), raced("left early", 1.9, 12), candidate("c", 1.0, 1.8, 999)]
+        (row,), holds = self.rows(output([result("a", swept)]), output([result("b", swept)], exhaustive=True))
+        self.assertEqual((row["best"], holds), ("b", [True, True, True]))
+        (row,), holds = self.rows(output([result("left early", swept)]), output([result("b", swept)], exhaustive=True),
+                                  expect=1)
+        self.assertIn("not measured as long", row["problem"])
+        self.assertEqual(holds, [True, False, False])
+
     def test_records_can_be_shipped(self):
         swept = [candidate("a", 1.0, 2.0)]
         record = {"kind": "tuning", "plan": {"tile_q": 64}}

@@ -197,8 +197,8 @@ std::vector<PairOutcome> tune_all(const std::vector<Config>& configs,
     search.exhaustive = options.exhaustive;
     if (options.exhaustive) {  // others are judged by it
         search.race_within *= 1.5;
-        search.race.most_turns *= 2;
-        search.race.most_ms *= 2;
+        search.race.most_turns = search.race.most_turns * 3 / 2;
+        search.race.most_ms *= 1.5;
     }
     size_t left = 0;
     for (const Config& config : configs) {
