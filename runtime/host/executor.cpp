@@ -23,12 +23,13 @@ class HostExecutor final : public Executor {
     HostExecutor(host::HostModule module, uint64_t seed)
         : module_(std::move(module)), seed_(seed) {}
 
-    ReadyStep make_ready(const LaunchStep& step) const override { return {.step = &step}; }
+    ReadyStep make_ready(const LaunchStep& step, bool /*is_first*/) const override {
+        return {.function = &step};
+    }
 
-    void run(std::span<const ReadyStep> steps, const abi::Call& call,
-             void* /*stream*/) const override {
+    void run(std::span<const ReadyStep> steps, const abi::Call& call) const override {
         for (const ReadyStep& ready : steps) {
-            const LaunchStep& step = *ready.step;
+            const LaunchStep& step = *static_cast<const LaunchStep*>(ready.function);
             const int64_t ctas = step.ctas_per_sm > 0
                                      ? std::min(step.ctas, kPersistentClusters * step.cluster)
                                      : step.ctas;

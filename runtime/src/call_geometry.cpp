@@ -7,41 +7,29 @@
 #include "value_map.h"
 
 namespace sagejit {
-namespace {
 
-uintptr_t number(const void* address) { return reinterpret_cast<uintptr_t>(address); }
-
-}  // namespace
-
-// Without branches: the answer is nearly always none. Called four times rather than copied.
-[[gnu::hot, gnu::noinline]] int64_t CallGeometry::differences(const TensorRef& tensor,
-                                                              const Layout& layout) {
-    int64_t bits = static_cast<int64_t>(tensor.dtype) ^ static_cast<int64_t>(layout.dtype);
-    for (int axis = 0; axis < 4; ++axis) {
-        bits |= tensor.shape[axis] ^ layout.shape[axis];
-        bits |= tensor.strides[axis] ^ layout.strides[axis];
-    }
-    return bits;
-}
-
-void CallGeometry::work_out(const Plan& plan, const Executor& executor,
-                            const Arguments& arguments) {
-    layouts_ = {};  // until all is there
-    values_ = {};
+void CallGeometry::work_out(const Arguments& arguments) {
+    tensors_ = {};  // until all is there
+    logit_scale_ = UINT64_MAX;
+    stream_ = 0;
     shape_ = shape_of(arguments);
-    check_layouts(plan, arguments);
-    workspace_ = make_workspace(plan, shape_);
+    check_layouts(plan_, arguments);
+    workspace_ = make_workspace(plan_, shape_);
     workspace_bytes_ = workspace_.bytes;
-    steps_ = launch_steps(plan, shape_, workspace_);
+    steps_ = launch_steps(plan_, shape_, workspace_);
     step_count_ = static_cast<uint32_t>(steps_.size());
-    for (size_t i = 0; i < step_count_; ++i) ready_[i] = executor.make_ready(steps_.data()[i]);
+    for (size_t i = 0; i < step_count_; ++i) {
+        ready_[i] = executor_.make_ready(steps_.data()[i], /*is_first=*/i == 0);
+    }
     call_ = make_call_sizes(arguments, shape_, workspace_);
-    reads_values_by_map_ = step_count_ > 0 && set_value_path(plan, call_);
+    reads_values_by_map_ = step_count_ > 0 && set_value_path(plan_, call_);
     mapped_values_ = nullptr;
-    has_lse_ = plan.spec.lse;
+    has_lse_ = plan_.spec.lse;
     int i = 0;
     for (const TensorRef* tensor : {&arguments.q, &arguments.k, &arguments.v, &arguments.o}) {
-        layouts_[i++] = {tensor->shape, tensor->strides, tensor->dtype};
+        Tensor& last = tensors_[i++];
+        last.dtype = static_cast<int64_t>(tensor->dtype);
+        std::memcpy(last.sizes.data(), &tensor->shape, sizeof last.sizes);
     }
 }
 
@@ -57,31 +45,53 @@ inline bool CallGeometry::takes(const Arguments& arguments, const void* workspac
            std::isfinite(logit_scale) && workspace_bytes >= workspace_bytes_;
 }
 
-[[gnu::hot]] void CallGeometry::set_values(const Plan& plan, const Executor& executor,
-                                           const Arguments& arguments, void* workspace,
-                                           size_t workspace_bytes) {
+[[gnu::hot]] void CallGeometry::change(bool sizes, const Arguments& arguments, void* workspace,
+                                       size_t workspace_bytes, void* stream) {
+    if (sizes) [[unlikely]]
+        work_out(arguments);
     if (!takes(arguments, workspace, workspace_bytes)) [[unlikely]] {
-        check_values(plan, arguments, shape_);
+        check_values(plan_, arguments, shape_);
         check_workspace(workspace, workspace_bytes, workspace_bytes_);
     }
-    const bool is_placed =
-        values_.logit_scale <= UINT32_MAX && values_.workspace == number(workspace);
-    values_ = {};  // until all is there
+    const bool is_placed = logit_scale_ <= UINT32_MAX && placed_at_ == number(workspace);
+    logit_scale_ = UINT64_MAX;  // until all is there
     if (!is_placed) set_workspace(call_, workspace_, workspace);
     set_call_values(call_, arguments);
     if (reads_values_by_map_ && mapped_values_ != arguments.v.data) {
         mapped_values_ = nullptr;
-        add_value_map(plan, arguments, executor, call_);
+        add_value_map(plan_, arguments, executor_, call_);
         mapped_values_ = arguments.v.data;
     }
     const auto& [q, k, v, o, lse, logit_scale] = arguments;
-    values_ = {number(q.data),
-               number(k.data),
-               number(v.data),
-               number(o.data),
-               number(lse),
-               number(workspace),
-               std::bit_cast<uint32_t>(logit_scale)};
+    tensors_[0].data = number(q.data);
+    tensors_[1].data = number(k.data);
+    tensors_[2].data = number(v.data);
+    tensors_[3].data = number(o.data);
+    lse_ = number(lse);
+    placed_at_ = number(workspace);
+    if (stream_ != number(stream)) {
+        stream_ = number(stream);
+        for (ReadyStep& step : steps()) step.config.hStream = static_cast<CUstream>(stream);
+    }
+    logit_scale_ = std::bit_cast<uint32_t>(logit_scale);
+}
+
+void CallGeometry::launch_attention() {
+    if (step_count_ == 0) return;
+    ReadyStep attention = steps().back();
+    attention.config.numAttrs = 0;  // the step before is not of this call
+    launch({&attention, 1});
+}
+
+void CallGeometry::throw_refused(const ReadyStep& step, CUresult result) const {
+    executor_.throw_refused(step, result);
+}
+
+[[gnu::cold]] void CallGeometry::launch_elsewhere(std::span<ReadyStep> steps) {
+    if (steps.empty()) return;
+    if (gpu_.api == nullptr) return executor_.run(steps, call_);
+    const PushedContext scope(*gpu_.api, gpu_.context);
+    enqueue(steps);
 }
 
 }  // namespace sagejit

@@ -4,10 +4,13 @@
 #include <array>
 #include <atomic>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "call.h"
+#include "driver_api.h"
 #include "executor.h"
 #include "sagejit/generator/workspace.h"
 #include "sagejit/sagejit.h"
@@ -20,7 +23,9 @@ namespace sagejit {
 // place, in code and in data.
 class alignas(64) CallGeometry {
   public:
-    CallGeometry() = default;
+    // Of kernels of this plan, loaded by this executor; both outlive it.
+    CallGeometry(const Plan& plan, const Executor& executor)
+        : gpu_(executor.gpu), executor_(executor), plan_(plan) {}
     CallGeometry(const CallGeometry&) = delete;
     CallGeometry& operator=(const CallGeometry&) = delete;
 
@@ -31,69 +36,115 @@ class alignas(64) CallGeometry {
 
     // Makes it that of this call, with its argument block. Throws Error(kInvalidArgument) for
     // arguments the plan cannot take, and as add_value_map does.
-    void set(const Plan& plan, const Executor& executor, const Arguments& arguments,
-             void* workspace, size_t workspace_bytes) {
-        if (!fits(arguments)) [[unlikely]]
-            work_out(plan, executor, arguments);
-        if (differs(arguments, workspace, workspace_bytes)) [[unlikely]] {
-            set_values(plan, executor, arguments, workspace, workspace_bytes);
+    [[gnu::always_inline]] void set(const Arguments& arguments, void* workspace,
+                                    size_t workspace_bytes, void* stream) {
+        const Difference from_last = difference(arguments, workspace, workspace_bytes, stream);
+        if ((from_last.sizes | from_last.values) != 0) [[unlikely]] {
+            change(from_last.sizes != 0, arguments, workspace, workspace_bytes, stream);
         }
     }
-    // All of the call, or the last, which is the attention kernel. None where there is nothing to
-    // compute.
-    std::span<const ReadyStep> steps(bool attention_only) const {
-        const uint32_t first = attention_only && step_count_ > 0 ? step_count_ - 1 : 0;
-        return {ready_.data() + first, step_count_ - first};
-    }
+    // Enqueues all of the call, or the last step, which is the attention kernel; nothing where
+    // there is nothing to compute. Leaves the thread's context as it was.
+    // Throws Error(kLaunchFailed); Error(kNoDriver) after a fork.
+    [[gnu::always_inline]] void launch() { launch(steps()); }
+    void launch_attention();
+
+    std::span<ReadyStep> steps() { return {ready_.data(), step_count_}; }
     const abi::Call& call() const { return call_; }
 
   private:
-    // What a TensorRef says besides the address. No tensor has sizes below zero.
-    struct alignas(16) Layout {
-        std::array<int64_t, 4> shape{-1, -1, -1, -1}, strides{};
-        DataType dtype{};
+    using Words = uint64_t __attribute__((vector_size(16)));
+    static constexpr size_t kWords = sizeof(TensorRef) / sizeof(Words);
+
+    // A TensorRef in words, the first two of them apart.
+    struct Tensor {
+        uintptr_t data = 0;
+        int64_t dtype = kNoType;
+        std::array<Words, kWords - 1> sizes{};  // shape and strides
     };
-    // What calls of the same sizes may differ in, as numbers. Nothing that can be launched has a
-    // scale past 32 bits.
-    struct Values {
-        uintptr_t q = 0, k = 0, v = 0, o = 0, lse = 0, workspace = 0;
-        uint64_t logit_scale = UINT64_MAX;
+    static constexpr int64_t kNoType = INT64_MIN;  // of no TensorRef: theirs have 32 bits
+    // Not 0 where this call is not like the last: in what a TensorRef says besides the address; in
+    // what calls of the same sizes may differ in, or in that the workspace is too small.
+    struct Difference {
+        uint64_t sizes, values;
     };
 
-    // Whether it has been worked out for tensors like these. Addresses do not matter.
-    bool fits(const Arguments& arguments) const {
-        const auto& [q, k, v, o, lse, logit_scale] = arguments;
-        return (differences(q, layouts_[0]) | differences(k, layouts_[1]) |
-                differences(v, layouts_[2]) | differences(o, layouts_[3])) == 0;
+    static uintptr_t number(const void* address) { return reinterpret_cast<uintptr_t>(address); }
+
+    // In one pass without branches: the answer is nearly always none. A loop, since instructions
+    // that have to be fetched cost more than turns.
+    [[gnu::always_inline]] Difference difference(const Arguments& arguments, const void* workspace,
+                                                 size_t workspace_bytes, const void* stream) const {
+        static_assert(sizeof(Tensor) == sizeof(TensorRef) && offsetof(TensorRef, shape) == 16 &&
+                      offsetof(TensorRef, strides) == 48 && offsetof(Arguments, q) == 0 &&
+                      offsetof(Arguments, k) == sizeof(TensorRef) &&
+                      offsetof(Arguments, v) == 2 * sizeof(TensorRef) &&
+                      offsetof(Arguments, o) == 3 * sizeof(TensorRef));
+        uint64_t values = (number(arguments.lse) ^ lse_) | (number(workspace) ^ placed_at_) |
+                          (number(stream) ^ stream_) |
+                          (std::bit_cast<uint32_t>(arguments.logit_scale) ^ logit_scale_) |
+                          static_cast<uint64_t>(workspace_bytes < workspace_bytes_);
+        int64_t types = 0;
+        Words sizes{};
+        const auto* bytes = reinterpret_cast<const std::byte*>(&arguments);
+        const Tensor* last = tensors_.data();
+        int left = 4;
+#pragma GCC unroll 1
+        do {
+            const auto& tensor = *reinterpret_cast<const TensorRef*>(bytes);
+            values |= number(tensor.data) ^ last->data;
+            types |= static_cast<int64_t>(tensor.dtype) ^ last->dtype;
+            for (size_t i = 0; i < last->sizes.size(); ++i) {
+                Words words;
+                std::memcpy(&words, bytes + (i + 1) * sizeof words, sizeof words);
+                sizes |= words ^ last->sizes[i];
+            }
+            bytes += sizeof tensor;
+            ++last;
+        } while (--left > 0);
+        return {sizes[0] | sizes[1] | static_cast<uint64_t>(types), values};
     }
-    // Whether the argument block is not that of this call, which fits, or the workspace too small.
-    bool differs(const Arguments& arguments, const void* workspace, size_t workspace_bytes) const {
-        const auto& [q, k, v, o, lse, logit_scale] = arguments;
-        const auto bits = [](const void* address) { return reinterpret_cast<uintptr_t>(address); };
-        const uintptr_t changed = (bits(q.data) ^ values_.q) | (bits(k.data) ^ values_.k) |
-                                  (bits(v.data) ^ values_.v) | (bits(o.data) ^ values_.o) |
-                                  (bits(lse) ^ values_.lse) |
-                                  (bits(workspace) ^ values_.workspace) |
-                                  (std::bit_cast<uint32_t>(logit_scale) ^ values_.logit_scale);
-        return (changed | (workspace_bytes < workspace_bytes_ ? 1 : 0)) != 0;
+    void change(bool sizes, const Arguments& arguments, void* workspace, size_t workspace_bytes,
+                void* stream);
+    [[gnu::always_inline]] void launch(std::span<ReadyStep> steps) {
+        if (gpu_.api == nullptr || !is_current(*gpu_.api, gpu_.context)) [[unlikely]] {
+            return launch_elsewhere(steps);
+        }
+        enqueue(steps);
     }
+    // Where the GPU's context is current.
+    [[gnu::always_inline]] void enqueue(std::span<ReadyStep> steps) {
+        for (ReadyStep& step : steps) {
+            const auto function = static_cast<CUfunction>(const_cast<void*>(step.function));
+            const CUresult result =
+                gpu_.api->launch_kernel_ex(&step.config, function, parameters_.data(), nullptr);
+            if (result != CUDA_SUCCESS) [[unlikely]]
+                return throw_refused(step, result);
+        }
+    }
+    [[gnu::cold]] void throw_refused(const ReadyStep& step, CUresult result) const;
+    // On the host device; where another context is current, or none, or the process was forked.
+    void launch_elsewhere(std::span<ReadyStep> steps);
+    void work_out(const Arguments& arguments);
     // Whether check_values and check_workspace would find nothing wrong, as can be told at once.
     bool takes(const Arguments& arguments, const void* workspace, size_t workspace_bytes) const;
-    static int64_t differences(const TensorRef& tensor, const Layout& layout);
-    void work_out(const Plan& plan, const Executor& executor, const Arguments& arguments);
-    void set_values(const Plan& plan, const Executor& executor, const Arguments& arguments,
-                    void* workspace, size_t workspace_bytes);
 
+    // What every launch reads, in this order, up to the steps there are.
     std::atomic<bool> lent_ = false;
     bool has_lse_ = false;
     bool reads_values_by_map_ = false;  // where V's address allows
     uint32_t step_count_ = 0;
+    Gpu gpu_;
     size_t workspace_bytes_ = 0;
-    Values values_;                  // of call_
-    std::array<Layout, 4> layouts_;  // of q, k, v, o
+    uintptr_t lse_ = 0, placed_at_ = 0, stream_ = 0;  // of call_ and its steps
+    uint64_t logit_scale_ = UINT64_MAX;  // bits; nothing that can be launched has any past 32
+    std::array<Tensor, 4> tensors_;      // q, k, v, o of call_
     std::array<ReadyStep, LaunchSteps::kCapacity> ready_;
     abi::Call call_;
+    std::array<void*, 1> parameters_ = {&call_};
     const void* mapped_values_ = nullptr;  // the V that call_ has a map of
+    const Executor& executor_;
+    const Plan& plan_;
     Shape shape_;
     Workspace workspace_;
     LaunchSteps steps_;

@@ -56,6 +56,9 @@ class CudaExecutor final : public Executor {
           where_(device.text()),
           multiprocessors_(gpu_info(device.ordinal()).multiprocessors),
           library_(api_, cubin, where_) {
+        gpu = {&api_, context_};
+        overlap_.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
+        overlap_.value.programmaticStreamSerializationAllowed = 1;
         const ScopedContext scope(api_, context_);
         // Geometry depends on the shape, shared memory only on the plan: any shape that launches
         // every entry tells it.
@@ -72,42 +75,34 @@ class CudaExecutor final : public Executor {
         }
     }
 
-    ReadyStep make_ready(const LaunchStep& step) const override {
+    ReadyStep make_ready(const LaunchStep& step, bool is_first) const override {
         const int64_t at_once = multiprocessors_ * step.ctas_per_sm / step.cluster * step.cluster;
         const int64_t ctas = step.ctas_per_sm > 0 ? std::min(step.ctas, at_once) : step.ctas;
-        return {&step,
-                find_function(step.entry),
-                static_cast<unsigned>(ctas),
-                static_cast<unsigned>(step.threads),
-                static_cast<unsigned>(step.shared_bytes),
-                step.may_overlap};
+        ReadyStep ready;
+        ready.function = find_function(step.entry);
+        CUlaunchConfig& config = ready.config;
+        config.gridDimX = static_cast<unsigned>(ctas);
+        config.blockDimX = static_cast<unsigned>(step.threads);
+        config.gridDimY = config.gridDimZ = config.blockDimY = config.blockDimZ = 1;
+        config.sharedMemBytes = static_cast<unsigned>(step.shared_bytes);
+        config.attrs = &overlap_;
+        // Only with the step before of this very call: other kernels promise nothing.
+        config.numAttrs = step.may_overlap && !is_first ? 1 : 0;
+        return ready;
     }
 
-    [[gnu::hot]] void run(std::span<const ReadyStep> steps, const abi::Call& call,
-                          void* stream) const override {
-        if (steps.empty()) return;
-        if (driver_lost_by_fork()) throw_driver_lost_by_fork();
-        const ScopedContext scope(api_, context_);
-        void* parameters[] = {const_cast<abi::Call*>(&call)};
-        CUlaunchAttribute overlap{};
-        overlap.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
-        overlap.value.programmaticStreamSerializationAllowed = 1;
-        CUlaunchConfig config{};
-        config.gridDimY = config.gridDimZ = config.blockDimY = config.blockDimZ = 1;
-        config.hStream = static_cast<CUstream>(stream);
-        config.attrs = &overlap;
-        bool is_first = true;
-        for (const ReadyStep& step : steps) {
-            // Only with the step before of this very call: other kernels promise nothing.
-            config.numAttrs = step.may_overlap && !is_first ? 1 : 0;
-            config.gridDimX = step.ctas;
-            config.blockDimX = step.threads;
-            config.sharedMemBytes = step.shared_bytes;
-            const CUresult result =
-                api_.launch_kernel_ex(&config, function_of(step), parameters, nullptr);
-            if (result != CUDA_SUCCESS) throw_launch_failed(step, result);
-            is_first = false;
+    void throw_refused(const ReadyStep& step, CUresult result) const override {
+        const CUlaunchConfig& config = step.config;
+        std::string_view symbol;
+        for (const Entry& entry : entries_) {
+            if (entry.function == step.function) symbol = entry.symbol;
         }
+        throw Error(ErrorCode::kLaunchFailed,
+                    fmt::format("cuLaunchKernelEx returned {} for {} CTAs of {} threads with {} "
+                                "bytes of shared memory",
+                                api_.describe(result), config.gridDimX, config.blockDimX,
+                                config.sharedMemBytes),
+                    fmt::format("{} {}", where_, symbol));
     }
 
     void encode_tensor_map(const TensorMapRequest& request, abi::TensorMap& map) const override {
@@ -136,10 +131,6 @@ class CudaExecutor final : public Executor {
         return entry;
     }
 
-    static CUfunction function_of(const ReadyStep& step) {
-        return static_cast<CUfunction>(const_cast<void*>(step.function));
-    }
-
     const void* find_function(std::string_view symbol) const {
         for (const Entry& entry : entries_) {
             if (entry.symbol == symbol) return entry.function;
@@ -148,21 +139,13 @@ class CudaExecutor final : public Executor {
                     std::string(symbol));
     }
 
-    [[noreturn, gnu::cold]] void throw_launch_failed(const ReadyStep& step, CUresult result) const {
-        throw Error(
-            ErrorCode::kLaunchFailed,
-            fmt::format("cuLaunchKernelEx returned {} for {} CTAs of {} threads with {} "
-                        "bytes of shared memory",
-                        api_.describe(result), step.step->ctas, step.threads, step.shared_bytes),
-            fmt::format("{} {}", where_, step.step->entry));
-    }
-
     const DriverApi& api_;
     CUcontext context_;
     std::string where_;
     int64_t multiprocessors_;
     LoadedLibrary library_;
     std::vector<Entry> entries_;
+    mutable CUlaunchAttribute overlap_{};  // the driver only reads it
 };
 
 }  // namespace

@@ -115,10 +115,22 @@ DriverApi open_driver() {
     return api;
 }
 
+// The process's driver, for the child of a fork.
+std::atomic<DriverApi*> process_driver = nullptr;
+
+CUresult get_no_current(CUcontext* /*context*/) { return CUDA_ERROR_NOT_INITIALIZED; }
+
+// Nobody else runs in a process that was just forked.
+void lose_driver() {
+    forked_after_init.store(true);
+    if (DriverApi* api = process_driver.load()) api->ctx_get_current = get_no_current;
+}
+
 // Opens the driver for the process and notices forks from then on.
-DriverApi open_driver_for_process() {
-    DriverApi api = open_driver();
-    pthread_atfork(nullptr, nullptr, [] { forked_after_init.store(true); });
+const DriverApi* open_driver_for_process() {
+    auto* const api = new DriverApi(open_driver());
+    process_driver.store(api);
+    pthread_atfork(nullptr, nullptr, lose_driver);
     finish_background_before_exit();
     return api;
 }
@@ -145,7 +157,7 @@ void DriverApi::check(CUresult result, const char* function, ErrorCode code,
 const DriverApi& driver_api() {
     // An initialiser that throws leaves the static unset: the next call searches again. Never
     // destroyed, since kernels may outlive the statics of this file.
-    static const DriverApi* const api = new DriverApi(open_driver_for_process());
+    static const DriverApi* const api = open_driver_for_process();
     if (driver_lost_by_fork()) throw_driver_lost_by_fork();
     return *api;
 }
@@ -186,12 +198,12 @@ CUcontext primary_context(int ordinal) {
     return context;
 }
 
-void ScopedContext::push(CUcontext context) {
-    api_.check(api_.ctx_push_current(context), "cuCtxPushCurrent");
-    pushed_ = true;
+PushedContext::PushedContext(const DriverApi& api, CUcontext context) : api_(api) {
+    if (driver_lost_by_fork()) throw_driver_lost_by_fork();
+    api.check(api.ctx_push_current(context), "cuCtxPushCurrent");
 }
 
-void ScopedContext::pop() {
+PushedContext::~PushedContext() {
     CUcontext popped = nullptr;
     api_.ctx_pop_current(&popped);
 }

@@ -4,6 +4,7 @@
 #include <cuda.h>
 
 #include <atomic>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -75,8 +76,8 @@ struct DriverApi {
 // Error(kNoDriver) in a child process forked after that.
 const DriverApi& driver_api();
 
-// True in a child process forked after the driver was initialised: no call would work there.
-// Costs one load.
+// True in a child process forked after the driver was initialised: no call would work there. There
+// ctx_get_current fails without asking the driver, so that who calls it first need not ask this.
 inline std::atomic<bool> forked_after_init = false;
 inline bool driver_lost_by_fork() { return forked_after_init.load(std::memory_order_relaxed); }
 [[noreturn]] void throw_driver_lost_by_fork();
@@ -85,27 +86,36 @@ inline bool driver_lost_by_fork() { return forked_after_init.load(std::memory_or
 CUcontext primary_context(int ordinal);
 CUdevice device_handle(int ordinal);
 
+// Whether a context is the thread's current one.
+inline bool is_current(const DriverApi& api, CUcontext context) {
+    CUcontext current = nullptr;
+    return api.ctx_get_current(&current) == CUDA_SUCCESS && current == context;
+}
+
+// Pushes a context for a scope.
+class PushedContext {
+  public:
+    // Throws Error(kLaunchFailed); Error(kNoDriver) after a fork.
+    [[gnu::cold]] PushedContext(const DriverApi& api, CUcontext context);
+    [[gnu::cold]] ~PushedContext();
+    PushedContext(const PushedContext&) = delete;
+    PushedContext& operator=(const PushedContext&) = delete;
+
+  private:
+    const DriverApi& api_;
+};
+
 // Makes a context current for a scope. Restores the caller's afterwards; does nothing when it is
 // current already.
 class ScopedContext {
   public:
-    // Throws Error(kLaunchFailed).
-    ScopedContext(const DriverApi& api, CUcontext context) : api_(api) {
-        CUcontext current = nullptr;
-        if (api.ctx_get_current(&current) != CUDA_SUCCESS || current != context) push(context);
+    // Throws as PushedContext does.
+    ScopedContext(const DriverApi& api, CUcontext context) {
+        if (!is_current(api, context)) pushed_.emplace(api, context);
     }
-    ~ScopedContext() {
-        if (pushed_) pop();
-    }
-    ScopedContext(const ScopedContext&) = delete;
-    ScopedContext& operator=(const ScopedContext&) = delete;
 
   private:
-    [[gnu::cold]] void push(CUcontext context);
-    [[gnu::cold]] void pop();
-
-    const DriverApi& api_;
-    bool pushed_ = false;
+    std::optional<PushedContext> pushed_;
 };
 
 }  // namespace sagejit

@@ -1,6 +1,8 @@
 // What runs compiled kernels: the CUDA driver or the host device. Internal to runtime/.
 #pragma once
 
+#include <cuda.h>
+
 #include <memory>
 #include <span>
 #include <string>
@@ -13,29 +15,41 @@
 
 namespace sagejit {
 
-// A step as its executor launches it: worked out once for many calls of the same sizes.
-struct ReadyStep {
-    const LaunchStep* step = nullptr;  // outlives this
-    const void* function = nullptr;    // the executor's own
-    unsigned ctas = 0, threads = 0, shared_bytes = 0;
-    bool may_overlap = false;
+struct DriverApi;
+
+// A step as its executor launches it, worked out once for many calls of the same sizes: on a GPU
+// all but the stream and the argument block. One line of a processor's cache.
+struct alignas(64) ReadyStep {
+    CUlaunchConfig config{};
+    const void* function = nullptr;  // a GPU's CUfunction; on the host device the LaunchStep
+};
+static_assert(sizeof(ReadyStep) == 64);
+
+// Where a GPU's kernels are launched. Without a driver: the host device.
+struct Gpu {
+    const DriverApi* api = nullptr;
+    CUcontext context = nullptr;
 };
 
 // The loaded kernels of one plan on one device.
 class Executor {
   public:
     virtual ~Executor() = default;
+    // `step` outlives what is returned. A step that comes after another of the same call may start
+    // while that still runs, if it says so itself.
     // Throws Error(kInternal) for an entry that the source does not have.
-    virtual ReadyStep make_ready(const LaunchStep& step) const = 0;
-    // Enqueues the steps in order, each with `call` as its only argument.
-    // Throws Error(kLaunchFailed).
-    virtual void run(std::span<const ReadyStep> steps, const abi::Call& call,
-                     void* stream) const = 0;
+    virtual ReadyStep make_ready(const LaunchStep& step, bool is_first) const = 0;
+    // The host device: runs the steps in order, each with `call` as its only argument. A GPU's
+    // steps are enqueued by CallGeometry.
+    virtual void run(std::span<const ReadyStep> /*steps*/, const abi::Call& /*call*/) const {}
+    // Throws Error(kLaunchFailed) for a step that the driver refused.
+    virtual void throw_refused(const ReadyStep& /*step*/, CUresult /*result*/) const {}
     // Writes what copy_tensor_4d of these kernels takes. Throws Error(kInvalidArgument) for a
     // request outside the rules of tensor_map.h, Error(kNoDriver) where the driver has no tensor
     // maps.
     virtual void encode_tensor_map(const TensorMapRequest& request, abi::TensorMap& map) const = 0;
 
+    Gpu gpu;
     std::string slow_code;  // slow_code.h; empty where it is not slow, or nothing is known of it
 };
 

@@ -27,12 +27,13 @@ namespace sagejit {
 struct Kernel::State {
     State(Plan the_plan, Device the_device, PrepareReport the_report,
           std::shared_ptr<const Executor> the_executor)
-        : executor(std::move(the_executor)),
+        : recent(plan, *the_executor),
+          executor(std::move(the_executor)),
           plan(std::move(the_plan)),
           device(the_device),
           report(the_report) {}
 
-    mutable CallGeometry recent;
+    mutable CallGeometry recent;               // first: what a launch reads
     std::shared_ptr<const Executor> executor;  // kernels of one plan may share it
     Plan plan;
     Device device;
@@ -81,11 +82,6 @@ size_t Kernel::workspace_size(const Shape& shape) const {
     return make_workspace(plan(), shape).bytes;
 }
 
-[[gnu::hot]] void Kernel::launch(const Arguments& arguments, void* workspace,
-                                 size_t workspace_bytes, void* stream) const {
-    launch_from(/*attention_only=*/false, arguments, workspace, workspace_bytes, stream);
-}
-
 namespace {
 
 // A kernel's most recent geometry, for a scope.
@@ -101,32 +97,49 @@ class Loan {
 };
 
 // A launch while another thread's has the geometry.
-[[gnu::cold]] void launch_apart(const Kernel::State& state, bool attention_only,
+[[gnu::cold]] void launch_apart(const Kernel::State& state, void (CallGeometry::*launch)(),
                                 const Arguments& arguments, void* workspace, size_t workspace_bytes,
                                 void* stream) {
-    CallGeometry geometry;
-    geometry.set(state.plan, *state.executor, arguments, workspace, workspace_bytes);
-    state.executor->run(geometry.steps(attention_only), geometry.call(), stream);
+    CallGeometry geometry(state.plan, *state.executor);
+    geometry.set(arguments, workspace, workspace_bytes, stream);
+    (geometry.*launch)();
+}
+
+// By one of the two functions of CallGeometry that launch.
+template <void (CallGeometry::*launch)()>
+[[gnu::always_inline]] inline void launch_by(const Kernel::State& state, const Arguments& arguments,
+                                             void* workspace, size_t workspace_bytes,
+                                             void* stream) {
+    CallGeometry& geometry = state.recent;
+    if (!geometry.borrow()) [[unlikely]] {
+        return launch_apart(state, launch, arguments, workspace, workspace_bytes, stream);
+    }
+    const Loan loan(geometry);
+    geometry.set(arguments, workspace, workspace_bytes, stream);
+    (geometry.*launch)();
 }
 
 }  // namespace
 
-[[gnu::hot]] void Kernel::launch_from(bool attention_only, const Arguments& arguments,
-                                      void* workspace, size_t workspace_bytes, void* stream) const {
-    const State& state = prepared(state_);
-    const Executor& executor = *state.executor;
-    CallGeometry& geometry = state.recent;
-    if (!geometry.borrow()) [[unlikely]] {
-        return launch_apart(state, attention_only, arguments, workspace, workspace_bytes, stream);
-    }
-    const Loan loan(geometry);
-    geometry.set(state.plan, executor, arguments, workspace, workspace_bytes);
-    executor.run(geometry.steps(attention_only), geometry.call(), stream);
+[[gnu::hot, gnu::aligned(64)]] void Kernel::launch(const Arguments& arguments, void* workspace,
+                                                   size_t workspace_bytes, void* stream) const {
+    launch_by<&CallGeometry::launch>(prepared(state_), arguments, workspace, workspace_bytes,
+                                     stream);
+}
+
+void Kernel::launch_attention(const Arguments& arguments, void* workspace, size_t workspace_bytes,
+                              void* stream) const {
+    launch_by<&CallGeometry::launch_attention>(prepared(state_), arguments, workspace,
+                                               workspace_bytes, stream);
 }
 
 void KernelPhases::launch(const Kernel& kernel, Phase phase, const Arguments& arguments,
                           void* workspace, size_t workspace_bytes, void* stream) {
-    kernel.launch_from(phase == Phase::kAttention, arguments, workspace, workspace_bytes, stream);
+    if (phase == Phase::kAttention) {
+        kernel.launch_attention(arguments, workspace, workspace_bytes, stream);
+    } else {
+        kernel.launch(arguments, workspace, workspace_bytes, stream);
+    }
 }
 
 namespace {

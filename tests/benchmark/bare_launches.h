@@ -25,8 +25,7 @@ inline constexpr Shape kLaunchShape{1, 2, 1, 64, 64};
 // Makes tensor maps and launches nothing.
 class MapEncoder : public Executor {
   public:
-    ReadyStep make_ready(const LaunchStep& step) const override { return {.step = &step}; }
-    void run(std::span<const ReadyStep>, const abi::Call&, void*) const override {}
+    ReadyStep make_ready(const LaunchStep&, bool) const override { return {}; }
     void encode_tensor_map(const TensorMapRequest& request, abi::TensorMap& map) const override {
         encode_cuda_tensor_map(driver_api(), request, map);
     }

@@ -11,6 +11,7 @@
 
 #include "driver.h"
 #include "problem.h"
+#include "sagejit/phases.h"
 #include "sagejit/registry.h"
 #include "sagejit/stream.h"
 #include "stub.h"
@@ -108,6 +109,34 @@ TEST_CASE("a wgmma launch hands the driver a map of V, and steps that overlap", 
     REQUIRE(steps.size() == 2);
     CHECK_FALSE(steps[0].may_overlap);
     CHECK(steps[1].may_overlap);
+}
+
+TEST_CASE("every launch is on the stream it names, and attention alone overlaps nothing",
+          "[driver]") {
+    const stub::Controls* stub = stub_controls();
+    REQUIRE(stub != nullptr);
+    const Device gpu = Device::cuda(0);
+    Spec spec = small_spec();
+    spec.target = "sm_90a";
+    const Kernel kernel = prepare(spec, gpu);
+    const DeviceProblem problem(gpu, kernel.plan(), {2, 4, 2, 333, 555});
+    const Stream first(gpu), second(gpu);
+    // One call after the other, each like the one before but for its stream.
+    for (void* stream : {first.handle(), second.handle(), first.handle(), first.handle(),
+                         static_cast<void*>(nullptr), second.handle()}) {
+        for (const Phase phase : {Phase::kWholeCall, Phase::kAttention}) {
+            stub->reset();
+            KernelPhases::launch(kernel, phase, problem.arguments(), problem.workspace(),
+                                 problem.workspace_bytes(), stream);
+            REQUIRE(stub->launches() == (phase == Phase::kWholeCall ? 2 : 1));
+            for (size_t i = 0; i < stub->launches(); ++i) {
+                stub::Launch launch;
+                REQUIRE(stub->launch(i, &launch));
+                CHECK(launch.stream == stream);
+                CHECK(launch.overlaps == (i == 1));
+            }
+        }
+    }
 }
 
 TEST_CASE("a persistent launch takes as many CTAs as run at once", "[driver]") {
@@ -257,6 +286,8 @@ TEST_CASE("what the driver refuses is a typed error", "[driver]") {
     const Error launch = error_of([&] { problem.launch(kernel); });
     CHECK(launch.code() == ErrorCode::kLaunchFailed);
     CHECK_THAT(launch.what(), Catch::Contains("CUDA_ERROR_ILLEGAL_ADDRESS"));
+    const LaunchSteps steps = launch_steps(kernel.plan(), shape_of(problem.arguments()));
+    CHECK_THAT(launch.where(), Catch::EndsWith(" " + std::string(steps[1].entry)));
     problem.launch(kernel);
 
     stub->fail("cuMemAlloc", CUDA_ERROR_OUT_OF_MEMORY, 0, 1);

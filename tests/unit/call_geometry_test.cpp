@@ -23,8 +23,9 @@ void* address(uintptr_t value) { return reinterpret_cast<void*>(value); }
 // Counts the maps it makes; a map holds the address it is of.
 class CountingExecutor : public Executor {
   public:
-    ReadyStep make_ready(const LaunchStep& step) const override { return {.step = &step}; }
-    void run(std::span<const ReadyStep>, const abi::Call&, void*) const override {}
+    ReadyStep make_ready(const LaunchStep& step, bool) const override {
+        return {.function = &step};
+    }
     void encode_tensor_map(const TensorMapRequest& request, abi::TensorMap& map) const override {
         check_tensor_map(request);
         ++maps;
@@ -32,6 +33,10 @@ class CountingExecutor : public Executor {
     }
     mutable int maps = 0;
 };
+
+std::string_view entry_of(const ReadyStep& step) {
+    return static_cast<const LaunchStep*>(step.function)->entry;
+}
 
 Plan plan_of(const char* target, bool lse = false) {
     Spec spec;
@@ -59,6 +64,7 @@ struct Call {
     Arguments arguments;
     void* workspace = address(0x1000000);
     size_t bytes = size_t{1} << 30;
+    void* stream = nullptr;
 };
 
 // The argument block as it is without a memory of other calls, or what is wrong with the call.
@@ -108,6 +114,7 @@ std::vector<Call> variants(bool lse) {
         [](Call& c) { c.workspace = address(0x2000000); },
         [](Call& c) { c.workspace = address(0x1000080); },
         [](Call& c) { c.workspace = nullptr; },
+        [](Call& c) { c.stream = address(0x700000); },
         [](Call& c) { c.bytes = 256; },
         [](Call& c) { c.bytes = 0; },
         [](Call& c) { c.arguments.k.shape[2] = c.arguments.v.shape[2] = 49; },
@@ -115,6 +122,12 @@ std::vector<Call> variants(bool lse) {
         [](Call& c) { c.arguments.v.strides[2] = 128; },
         [](Call& c) { c.arguments.v.strides[3] = 2; },
         [](Call& c) { c.arguments.q.dtype = DataType::kBf16; },
+        [](Call& c) {  // of no size that there is
+            for (TensorRef* t : {&c.arguments.q, &c.arguments.k, &c.arguments.v, &c.arguments.o}) {
+                t->shape = {-1, -1, -1, -1};
+                t->strides = {};
+            }
+        },
         [](Call& c) {  // no keys, and no memory for them
             c.arguments.k.shape[2] = c.arguments.v.shape[2] = 0;
             c.arguments.k.data = c.arguments.v.data = nullptr;
@@ -146,7 +159,7 @@ TEST_CASE("what a kernel remembers of a call changes nothing about the next", "[
             size_t made = 0;
             // Every variant after every other.
             for (size_t first = 0; first < calls.size(); ++first) {
-                CallGeometry geometry;
+                CallGeometry geometry(plan, executor);
                 for (size_t second = 0; second < calls.size(); ++second) {
                     for (const size_t index : {first, second}) {
                         INFO(target << ", lse " << lse << ", call " << index << " of " << first
@@ -155,8 +168,7 @@ TEST_CASE("what a kernel remembers of a call changes nothing about the next", "[
                         std::string expected, problem;
                         const auto block = made_anew(plan, call, expected);
                         try {
-                            geometry.set(plan, executor, call.arguments, call.workspace,
-                                         call.bytes);
+                            geometry.set(call.arguments, call.workspace, call.bytes, call.stream);
                         } catch (const Error& error) {
                             problem = error.what();
                         }
@@ -166,10 +178,13 @@ TEST_CASE("what a kernel remembers of a call changes nothing about the next", "[
                         const Workspace layout = make_workspace(plan, shape_of(call.arguments));
                         const LaunchSteps steps =
                             launch_steps(plan, shape_of(call.arguments), layout);
-                        REQUIRE(geometry.steps(false).size() == steps.size());
-                        REQUIRE(geometry.steps(true).size() == (steps.empty() ? 0 : 1));
+                        REQUIRE(geometry.steps().size() == steps.size());
                         if (steps.empty()) continue;
-                        REQUIRE(geometry.steps(true)[0].step->entry == "attention");
+                        for (size_t i = 0; i < steps.size(); ++i) {
+                            REQUIRE(entry_of(geometry.steps()[i]) == steps[i].entry);
+                            REQUIRE(geometry.steps()[i].config.hStream == call.stream);
+                        }
+                        REQUIRE(entry_of(geometry.steps().back()) == "attention");
                         // A map that is not read may be of an earlier V.
                         abi::Call got = geometry.call();
                         if (block->v_packed != 0) got.v_map = block->v_map;
@@ -185,10 +200,10 @@ TEST_CASE("what a kernel remembers of a call changes nothing about the next", "[
 TEST_CASE("a map of V is made once for calls of the same sizes and the same V", "[arguments]") {
     const Plan plan = plan_of("sm_90a");
     const CountingExecutor executor;
-    CallGeometry geometry;
+    CallGeometry geometry(plan, executor);
     Call call{good_arguments()};
     const auto set = [&] {
-        geometry.set(plan, executor, call.arguments, call.workspace, call.bytes);
+        geometry.set(call.arguments, call.workspace, call.bytes, call.stream);
         return executor.maps;
     };
     CHECK(set() == 1);
@@ -197,6 +212,8 @@ TEST_CASE("a map of V is made once for calls of the same sizes and the same V", 
     call.arguments.o.data = address(0x410000);
     CHECK(set() == 1);
     call.arguments.v.data = address(0x310000);
+    CHECK(set() == 2);
+    call.stream = address(0x700000);
     CHECK(set() == 2);
     call.arguments.v.strides[1] *= 2;
     call.arguments.v.strides[0] *= 2;

@@ -37,8 +37,8 @@ std::string answer_text(int answer) {
 // Launches steps of any kind.
 void run(const Executor& executor, std::span<const LaunchStep> steps, const abi::Call& call) {
     std::vector<ReadyStep> ready;
-    for (const LaunchStep& step : steps) ready.push_back(executor.make_ready(step));
-    executor.run(ready, call, nullptr);
+    for (const LaunchStep& step : steps) ready.push_back(executor.make_ready(step, ready.empty()));
+    executor.run(ready, call);
 }
 
 uint32_t answer_of(const host::HostModule& module) {

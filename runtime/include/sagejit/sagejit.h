@@ -167,8 +167,8 @@ class Kernel {
 
   private:
     friend class KernelPhases;  // sagejit/phases.h
-    void launch_from(bool attention_only, const Arguments& arguments, void* workspace,
-                     size_t workspace_bytes, void* stream) const;
+    void launch_attention(const Arguments& arguments, void* workspace, size_t workspace_bytes,
+                          void* stream) const;
 
     std::shared_ptr<const State> state_;
 };
