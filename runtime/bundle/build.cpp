@@ -12,7 +12,6 @@
 #include "bundle/describe.h"
 #include "bundle/workers.h"
 #include "bundle/write.h"
-#include "nvrtc_api.h"
 #include "obtain_cubin.h"
 #include "sagejit/generator/source.h"
 #include "slow_code.h"
@@ -105,7 +104,7 @@ class Builder {
             const ObtainedCubin obtained =
                 obtain_cubin(job.source.text, generator_version(), job.plan.target.name,
                              job.request->name, options);
-            const NvrtcInfo& nvrtc = nvrtc_api().info;
+            const NvrtcInfo& nvrtc = obtained.nvrtc;
             answer.cubin = *obtained.cubin;
             answer.from_cache = obtained.from_cache;
             answer.compile_ms = obtained.compile_ms;

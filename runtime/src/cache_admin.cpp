@@ -84,6 +84,7 @@ PruneResult prune_cache(const DiskCache& cache, uint64_t max_bytes,
 
 PruneResult clear_cache(const DiskCache& cache) {
     cache.sweep_temporary_files(/*all=*/true);
+    cache.remove_note(DiskCache::kNvrtcNote);
     return remove_while(cache, cache.files(),
                         [](const CacheFile&, const PruneResult&) { return true; });
 }

@@ -25,9 +25,9 @@ constexpr mode_t kFileMode = 0600;
 std::string entry_name(const CacheKey& key) { return key.digest + kEntrySuffix; }
 
 // A name no other process or thread takes; O_EXCL guards against the rest.
-std::string temporary_name(const CacheKey& key) {
+std::string temporary_name(std::string_view stem) {
     thread_local std::mt19937_64 random(std::random_device{}());
-    return fmt::format("{}.{}.{:016x}.tmp", key.digest, getpid(), random());
+    return fmt::format("{}.{}.{:016x}.tmp", stem, getpid(), random());
 }
 
 bool write_all(int file, const std::string& bytes) {
@@ -39,6 +39,18 @@ bool write_all(int file, const std::string& bytes) {
         done += written;
     }
     return true;
+}
+
+// Makes a file. Returns what went wrong, and whether it was made before that in `made`.
+std::string write_new(const TrustedDirectory& directory, const std::string& name,
+                      const std::string& bytes, bool& made) {
+    FileHandle file(openat(directory.descriptor(), name.c_str(),
+                           O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kFileMode));
+    made = file.is_open();
+    if (!made || !write_all(file.get(), bytes) || fsync(file.get()) != 0) {
+        return std::strerror(errno);
+    }
+    return "";
 }
 
 }  // namespace
@@ -93,6 +105,28 @@ std::optional<CompiledCubin> DiskCache::find(const CacheKey& key) const {
     return std::nullopt;
 }
 
+std::string DiskCache::note(const char* name) const {
+    constexpr size_t kMostBytes = 64 << 10;
+    if (!is_usable()) return "";
+    FileContent content = read_file(root_, name, kMostBytes);
+    return content.state == FileContent::kWhole ? std::move(content.bytes) : "";
+}
+
+void DiskCache::write_note(const char* name, const std::string& bytes) const {
+    const TrustedDirectory temporary = root_.open_child(kTemporary, Missing::kCreate);
+    if (!temporary.is_open()) return;
+    const std::string written = temporary_name(name);
+    bool made = false;
+    const bool is_whole = write_new(temporary, written, bytes, made).empty();
+    const int from = temporary.descriptor();
+    if (is_whole && renameat(from, written.c_str(), root_.descriptor(), name) == 0) return;
+    if (made) unlinkat(from, written.c_str(), 0);
+}
+
+void DiskCache::remove_note(const char* name) const {
+    if (is_usable()) unlinkat(root_.descriptor(), name, 0);
+}
+
 std::vector<NvrtcInfo> DiskCache::toolkits(const std::string& arch) const {
     return toolkits_of_entries(root_.open_child(kLayout, Missing::kRefuse), arch);
 }
@@ -134,15 +168,11 @@ std::string DiskCache::write_and_link(const CacheKey& key, const std::string& by
     const TrustedDirectory directory = entry_directory(key, Missing::kCreate);
     if (!directory.is_open()) return reason(directory);
 
-    const std::string name = temporary_name(key), final_name = entry_name(key);
+    const std::string name = temporary_name(key.digest), final_name = entry_name(key);
     const int from = temporary.descriptor(), to = directory.descriptor();
-    FileHandle file(openat(from, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                           kFileMode));
-    if (!file.is_open()) return std::strerror(errno);
-
-    std::string problem;
-    if (!write_all(file.get(), bytes) || fsync(file.get()) != 0) problem = std::strerror(errno);
-    file = FileHandle();
+    bool made = false;
+    std::string problem = write_new(temporary, name, bytes, made);
+    if (!made) return problem;
     // Somebody else's entry of the same key is as good as ours. Not every file system has links.
     bool renamed = false;
     if (problem.empty() && linkat(from, name.c_str(), to, final_name.c_str(), 0) != 0 &&

@@ -52,6 +52,13 @@ class DiskCache {
     // entry afterwards.
     bool publish(const CacheKey& key, const CompiledCubin& cubin) const;
 
+    // A small file of the root that is no entry; empty where there is none that may be read.
+    std::string note(const char* name) const;
+    // Replaces it, at once and whole. Nothing is said where that fails: a note only saves time.
+    void write_note(const char* name, const std::string& bytes) const;
+    void remove_note(const char* name) const;
+    static constexpr const char* kNvrtcNote = "nvrtc.json";  // known_nvrtc.h
+
     // The NVRTCs that made its entries of an architecture (toolkits.h).
     std::vector<NvrtcInfo> toolkits(const std::string& arch) const;
 

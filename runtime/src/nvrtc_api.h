@@ -3,10 +3,12 @@
 
 #include <nvrtc.h>
 
+#include <optional>
 #include <stop_token>
 #include <string>
 
 #include "nvrtc_library.h"
+#include "nvrtc_record.h"
 
 namespace sagejit {
 
@@ -27,10 +29,14 @@ struct NvrtcApi {
     // Null before CUDA 13.0.
     int (*set_flow_callback)(nvrtcProgram, int (*)(void*, void*), void*) = nullptr;
     NvrtcInfo info;
+    std::optional<NvrtcRecord> record;  // where it can be known again
 };
 
 // The process's NVRTC, opened by the first call that succeeds. Throws as probe_nvrtc does.
 const NvrtcApi& nvrtc_api();
+
+// True once nvrtc_api has succeeded.
+bool nvrtc_is_open();
 
 // A program for the length of one compilation.
 class NvrtcProgram {

@@ -2,15 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <atomic>
 #include <charconv>
-#include <filesystem>
 #include <string_view>
 
 #include "background.h"
 #include "dynamic_library.h"
 #include "nvrtc_api.h"
 #include "nvrtc_search.h"
+#include "nvrtc_sighting.h"
 #include "sagejit/generator/error.h"
 
 namespace sagejit {
@@ -19,9 +19,6 @@ namespace {
 constexpr const char* kFix =
     "install the CUDA toolkit 12 or newer or pip's nvidia-cuda-nvrtc, or set SAGEJIT_NVRTC to the "
     "path of libnvrtc";
-
-// Options that make compilation reproducible, added by different NVRTC versions.
-constexpr std::array<std::string_view, 2> kReproducible = {"--no-cache", "--frandom-seed=sagejit"};
 
 // Any architecture every supported NVRTC knows.
 constexpr std::string_view kProbeArch = "--gpu-architecture=compute_80";
@@ -66,10 +63,8 @@ void bind_all(const DynamicLibrary& library, NvrtcApi& api) {
 // only, which does not cover the directory NVRTC itself was found in. One that is loaded already
 // satisfies it. Returns where it is; empty when it is not beside libnvrtc.
 std::string preload_builtins(const NvrtcInfo& info) {
-    const std::string name = fmt::format("libnvrtc-builtins.so.{}.{}", info.major, info.minor);
-    const std::string sibling = (std::filesystem::path(info.path).parent_path() / name).string();
     std::vector<SearchedPlace> searched;
-    return DynamicLibrary::open_first(std::array{sibling, name}, searched).path();
+    return DynamicLibrary::open_first(builtins_candidates(info), searched).path();
 }
 
 // Throws Error(kNoNvrtc) for an NVRTC that cannot even compile the version program.
@@ -98,7 +93,7 @@ int build_number(std::string_view ptx) {
 // Finds out which reproducibility options this NVRTC knows and its build number, by compiling a
 // program whose PTX holds that number: no function tells either. Throws Error(kNoNvrtc).
 void probe_compiler(const NvrtcApi& api, NvrtcInfo& info) {
-    info.options.assign(kReproducible.begin(), kReproducible.end());
+    info.options.assign(kReproducibleOptions.begin(), kReproducibleOptions.end());
     for (;;) {
         std::vector<std::string> options = {std::string(kProbeArch)};
         options.insert(options.end(), info.options.begin(), info.options.end());
@@ -122,6 +117,7 @@ void probe_compiler(const NvrtcApi& api, NvrtcInfo& info) {
 }
 
 NvrtcApi open_nvrtc() {
+    const auto seen = sight_nvrtc();
     const DynamicLibrary library = open_library();
     NvrtcApi api;
     api.info.path = library.path();
@@ -132,10 +128,15 @@ NvrtcApi open_nvrtc() {
                                 api.info.minor),
                     "nvrtc", kFix);
     }
+    const auto seen_builtins = sight_builtins(api.info);
     api.info.builtins_path = preload_builtins(api.info);
     probe_compiler(api, api.info);
+    api.record = record_of(api.info, seen, seen_builtins);
     return api;
 }
+
+// What nvrtc_api has opened.
+std::atomic<const NvrtcApi*> opened_api = nullptr;
 
 }  // namespace
 
@@ -149,9 +150,12 @@ const NvrtcApi& nvrtc_api() {
     static const NvrtcApi* const api = [] {
         auto* opened = new NvrtcApi(open_nvrtc());
         finish_background_before_exit();
+        opened_api.store(opened, std::memory_order_release);
         return opened;
     }();
     return *api;
 }
+
+bool nvrtc_is_open() { return opened_api.load(std::memory_order_acquire) != nullptr; }
 
 }  // namespace sagejit

@@ -1,10 +1,16 @@
 // NVRTC, found and opened at run time. Without <nvrtc.h>; see nvrtc_api.h for the calls.
 #pragma once
 
+#include <array>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sagejit {
+
+// Options that make compilation reproducible, added by different NVRTC versions.
+inline constexpr std::array<std::string_view, 2> kReproducibleOptions = {"--no-cache",
+                                                                         "--frandom-seed=sagejit"};
 
 // An NVRTC that works.
 struct NvrtcInfo {
@@ -14,6 +20,7 @@ struct NvrtcInfo {
     std::vector<std::string> options;  // the reproducibility options this version knows
 
     std::string version() const;  // "13.0.88"
+    bool operator==(const NvrtcInfo&) const = default;
 };
 
 // Searches, opens and tries out NVRTC. Throws Error(kNoNvrtc) listing the places searched, or

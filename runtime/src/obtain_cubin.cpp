@@ -14,6 +14,7 @@
 #include "cache_directory.h"
 #include "disk_cache.h"
 #include "fork_safe.h"
+#include "known_nvrtc.h"
 #include "nvrtc_api.h"
 #include "shared_cache.h"
 #include "single_flight.h"
@@ -117,7 +118,7 @@ ObtainedCubin find_without_nvrtc(const std::filesystem::path& root, const std::s
     if (found == nullptr) {
         found = find(SharedCache(SharedCache::default_directory()).toolkits(std::string(arch)));
     }
-    if (found != nullptr) return {std::move(found), true, 0};
+    if (found != nullptr) return {std::move(found), true, 0, {}};
     throw Error(ErrorCode::kNotBuilt,
                 cache.is_usable() ? "holds no kernel of this source and options" : cache.problem(),
                 "cache " + cache.root().string());
@@ -162,14 +163,25 @@ ObtainedCubin obtain_cubin(const std::string& source, std::string_view generator
     const Patience patience{options.deadline, options.stop};
     if (!options.use_cache) {
         const Landing landing = compile_alone(source, arch, name, patience);
-        return {landing.cubin, false, landing.cubin->milliseconds};
+        return {landing.cubin, false, landing.cubin->milliseconds, nvrtc_api().info};
     }
     const std::filesystem::path root =
         options.cache_directory.empty() ? default_cache_directory() : options.cache_directory;
     if (options.policy != PreparePolicy::kJit) {
         return find_without_nvrtc(root, source, generator, arch);
     }
-    const NvrtcInfo& nvrtc = nvrtc_api().info;
+    const DiskCache cache(root);
+    if (const NvrtcInfo* known = known_nvrtc(cache)) {
+        const CacheKey key = make_key(source, generator, arch, *known);
+        if (SharedCubin found = find_made(cache, key, flight_of(key, root))) {
+            fork_safe<SeenToolkits>().add(*known);
+            return {std::move(found), true, 0, *known};
+        }
+    }
+    // From here on it counts what NVRTC itself says.
+    const bool was_open = nvrtc_is_open();
+    const NvrtcApi& api = nvrtc_api();
+    const NvrtcInfo& nvrtc = api.info;
     fork_safe<SeenToolkits>().add(nvrtc);
     const CacheKey key = make_key(source, generator, arch, nvrtc);
     const std::string flight = flight_of(key, root);
@@ -179,7 +191,8 @@ ObtainedCubin obtain_cubin(const std::string& source, std::string_view generator
     bool first = false;
     const Landing landing = fork_safe<Flights>().run(flight, patience, fly, first);
     const bool compiled = first && !landing.from_cache;
-    return {landing.cubin, !compiled, compiled ? landing.cubin->milliseconds : 0};
+    if (!was_open) remember_nvrtc(cache, api);
+    return {landing.cubin, !compiled, compiled ? landing.cubin->milliseconds : 0, nvrtc};
 }
 
 }  // namespace sagejit

@@ -108,6 +108,17 @@ class Cache(TestCase):
         self.assertEqual(list((self.cache / "tmp").iterdir()), [])
         self.assertTrue((self.cache / "not-ours").exists())
 
+    def test_record_of_nvrtc_is_no_entry(self):
+        self.fill()
+        record = self.cache / "nvrtc.json"
+        self.assertEqual(len(self.action("ls")["entries"]), 3)
+        record.write_text("bad")
+        self.assertEqual(self.action("verify", "--quarantine")["checked"], 3)
+        self.assertEqual(self.action("prune", "--max-bytes", "0")["removed"], 3)
+        self.assertTrue(record.exists())
+        self.assertEqual(self.action("clear")["removed"], 0)
+        self.assertFalse(record.exists())
+
     def test_share(self):
         self.fill()
         shared = self.path("shared")
@@ -125,7 +136,9 @@ class Cache(TestCase):
 
         before = self.files()
         self.assertIs(compile(), True)
-        self.assertEqual(self.files(), before)  # neither copied nor touched
+        files = self.files()
+        files.pop(str(self.path("own") / "nvrtc.json"))
+        self.assertEqual(files, before)  # neither copied nor touched
         self.assertIs(compile("sm_80"), True)
         self.assertIs(compile("sm_89"), False)  # not in it
 

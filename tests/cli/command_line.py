@@ -205,6 +205,15 @@ class Problem:
         return o, lse
 
 
+def write_other_nvrtc(path, version):
+    """A copy of the stub NVRTC, which $SAGEJIT_NVRTC names, of another version such as 13.99.2."""
+    stub = pathlib.Path(os.environ["SAGEJIT_NVRTC"]).read_bytes()
+    mark = b"stub version 13.99.1\0"
+    other = b"stub version " + version.encode() + b"\0"
+    assert stub.count(mark) == 1 and len(other) == len(mark)
+    path.write_bytes(stub.replace(mark, other))
+
+
 def rel_l1(expected, actual):
     return sum(abs(a - b) for a, b in zip(expected, actual)) / sum(map(abs, expected))
 

@@ -16,7 +16,8 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "cli"))
 
-from command_line import NO_DEVICE, OK, SAGEJIT, Problem, TestCase, main, sagejit  # noqa: E402
+from command_line import (  # noqa: E402
+    NO_DEVICE, OK, SAGEJIT, Problem, TestCase, main, sagejit, write_other_nvrtc)
 
 SHIM = os.environ["SAGEJIT_IO_SHIM"]
 
@@ -145,7 +146,9 @@ class CacheFaults(TestCase):
     def test_changed_circumstances_miss(self):
         self.assertIs(self.compile(), False)
         self.assertIs(self.compile(), True)
-        self.assertIs(self.compile(SAGEJIT_STUB_NVRTC_VERSION="13.99.2"), False)
+        other = self.path("libnvrtc.so.13")
+        write_other_nvrtc(other, "13.99.2")
+        self.assertIs(self.compile(SAGEJIT_NVRTC=str(other)), False)
         self.assertIs(self.compile(NVRTC_APPEND_FLAGS="-lineinfo"), False)
         self.assertEqual(len(self.entries()), 3)
         self.assertIs(self.compile(), True)
@@ -212,6 +215,22 @@ class CacheFaults(TestCase):
                 self.assertEqual(self.temporary_files(), [])
                 self.assertIs(self.compile(), False)
                 self.assertIs(self.compile(), True)
+
+    def test_errors_while_remembering_nvrtc(self):
+        self.assertIs(self.compile(), False)
+        record = self.cache / "nvrtc.json"
+        for call, number in [
+            ("openat", errno.EROFS), ("write", errno.ENOSPC), ("fsync", errno.EIO),
+            ("renameat", errno.EACCES), ("mkdirat", errno.EROFS),
+        ]:
+            with self.subTest(call=call, error=errno.errorcode[number]):
+                record.unlink(missing_ok=True)
+                shutil.rmtree(self.cache / "tmp")
+                self.assertIs(self.compile(**self.shim(fail=f"{call}={number}")), True)
+                self.assertFalse(record.exists())
+                self.assertEqual(self.temporary_files(), [])
+                self.assertIs(self.compile(), True)
+                self.assertTrue(record.exists())
 
     def test_file_systems_without_links(self):
         for number in (errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):

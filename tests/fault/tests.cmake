@@ -9,10 +9,13 @@ set(sagejit_fault_environment
     SAGEJIT=$<TARGET_FILE:sagejit> SAGEJIT_SOURCE_DIR=${PROJECT_SOURCE_DIR}
     SAGEJIT_SANITIZE=${SAGEJIT_SANITIZE} SAGEJIT_IO_SHIM=$<TARGET_FILE:sagejit_io_shim>
     ${sagejit_stub_environment} PYTHONDONTWRITEBYTECODE=1)
-add_test(NAME "cli: cache" COMMAND /usr/bin/python3
-                                   ${CMAKE_CURRENT_LIST_DIR}/../cli/cache_test.py)
-set_tests_properties("cli: cache" PROPERTIES LABELS cli TIMEOUT 300
-                     ENVIRONMENT "${sagejit_fault_environment}")
+foreach(name cache known_nvrtc)
+  add_test(NAME "cli: ${name}" COMMAND /usr/bin/python3
+                                       ${CMAKE_CURRENT_LIST_DIR}/../cli/${name}_test.py)
+  set_tests_properties("cli: ${name}" PROPERTIES LABELS cli TIMEOUT 300
+                       ENVIRONMENT "${sagejit_fault_environment}")
+endforeach()
+set_tests_properties("cli: known_nvrtc" PROPERTIES COST 15)
 
 # A preloaded library comes before the sanitizers' own, which they refuse.
 if(NOT SAGEJIT_SANITIZE)

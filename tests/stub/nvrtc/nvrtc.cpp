@@ -1,15 +1,16 @@
 // A stub libnvrtc, so that tests of caching and loading do not wait for a compiler. It makes a
-// cubin with the entries of the source and no code in them. From the environment, at each compile:
+// cubin with the entries of the source and no code in them. Its version is none that is real, so
+// that no entry of a cache is ever taken for one of a real NVRTC; a copy of the file in which the
+// text "stub version 13.99.1" is changed is another version. From the environment, at each compile:
 //
-//   SAGEJIT_STUB_NVRTC_VERSION  "13.99.1", the default: none that is real, so that no entry of a
-//   cache is
-//                               ever taken for one of a real NVRTC
 //   SAGEJIT_STUB_NVRTC_MS       how long a compilation takes
 //   SAGEJIT_STUB_NVRTC_FAIL     the nvrtcResult to fail with: 1 (out of memory) may pass
 //   SAGEJIT_STUB_NVRTC_PROBE    the same for the probe of the version
 //   SAGEJIT_STUB_NVRTC_SPILL    sources with this text spill registers in their last entry
 //   SAGEJIT_STUB_NVRTC_SERIAL   for sources with this text ptxas says that it serialises wgmma
 //   SAGEJIT_STUB_NVRTC_LOG      a file that gets a line a compilation: process, architecture
+//   SAGEJIT_STUB_NVRTC_OPENED   a file that gets a line, process and version, when it is asked for
+//                               its version: each time it is opened
 //
 // A line "#error TEXT" of the source fails as a compiler fails, with the file and line that #line
 // gives; the word PTXAS_ERROR passes the front end and fails in ptxas.
@@ -49,14 +50,18 @@ std::string variable(const char* name, const char* otherwise) {
     return value != nullptr ? value : otherwise;
 }
 
+// Volatile: read from the file's bytes, whatever the compiler knows about them.
+volatile const char kVersion[] = "stub version 13.99.1";
+
 struct Version {
-    int major = 13, minor = 99, build = 1;
+    int major = 0, minor = 0, build = 0;
 };
 
 Version version() {
+    std::string text;
+    for (const volatile char& letter : kVersion) text += letter;
     Version result;
-    std::sscanf(variable("SAGEJIT_STUB_NVRTC_VERSION", "").c_str(), "%d.%d.%d", &result.major,
-                &result.minor, &result.build);
+    std::sscanf(text.c_str(), "stub version %d.%d.%d", &result.major, &result.minor, &result.build);
     return result;
 }
 
@@ -115,11 +120,12 @@ void assemble(nvrtcProgram program, int arch) {
     program->cubin = sagejit::stub::write_cubin(file, program->source.size());
 }
 
-void note_compilation(int arch) {
-    const std::string path = variable("SAGEJIT_STUB_NVRTC_LOG", "");
+// Appends a line to the file that a variable names.
+void note(const char* name, const std::string& what) {
+    const std::string path = variable(name, "");
     if (path.empty()) return;
     const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    const std::string line = std::to_string(getpid()) + " sm_" + std::to_string(arch) + "\n";
+    const std::string line = std::to_string(getpid()) + " " + what + "\n";
     if (write(file, line.data(), line.size()) < 0) std::perror(path.c_str());
     close(file);
 }
@@ -159,8 +165,11 @@ SAGEJIT_EXPORT const char* nvrtcGetErrorString(nvrtcResult result) {
 }
 
 SAGEJIT_EXPORT nvrtcResult nvrtcVersion(int* major, int* minor) {
-    *major = version().major;
-    *minor = version().minor;
+    const Version now = version();
+    *major = now.major;
+    *minor = now.minor;
+    note("SAGEJIT_STUB_NVRTC_OPENED", std::to_string(now.major) + "." + std::to_string(now.minor) +
+                                          "." + std::to_string(now.build));
     return NVRTC_SUCCESS;
 }
 
@@ -204,7 +213,7 @@ SAGEJIT_EXPORT nvrtcResult nvrtcCompileProgram(nvrtcProgram program, int count,
         return NVRTC_SUCCESS;
     }
     const int arch = std::atoi(architecture.c_str() + std::strlen("sm_"));
-    note_compilation(arch);
+    note("SAGEJIT_STUB_NVRTC_LOG", "sm_" + std::to_string(arch));
     if (!work(*program, std::atoi(variable("SAGEJIT_STUB_NVRTC_MS", "0").c_str()))) {
         return static_cast<nvrtcResult>(kCancelled);
     }
