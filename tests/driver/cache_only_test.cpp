@@ -53,7 +53,7 @@ TEST_CASE("take a kernel from the cache", "[.]") {
         text = std::string(to_string(error.code())) + ": " + error.what();
     }
     // The stub's, or the machine's.
-    text += has_opened("nvrtc") ? ", with NVRTC" : ", without NVRTC";
+    text += has_opened("libnvrtc") ? ", with NVRTC" : ", without NVRTC";
     std::printf("outcome: %s\n", text.c_str());
 }
 
