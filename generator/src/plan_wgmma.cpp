@@ -33,9 +33,8 @@ constexpr float kFp8RescaleThreshold = 8.8f;
 constexpr float kFp8ReferenceBits = 6.8f;
 constexpr int kFp8ProductKeys = 32;
 constexpr int kHalfProductKeys = 16;
-// Keys that e4m3's accumulator may sum: it truncates, mostly what is in proportion to V's mean. By
-// 1024 keys relative L1 is 3 % above that of exact sums, by 2048 10 % (docs/benchmarks/h200.md).
-constexpr int kPromoteKeysSmooth = 1024;
+// Keys that e4m3's accumulator may sum: it truncates, mostly what is in proportion to V's mean.
+constexpr int kPromoteKeysSmooth = 2048;
 constexpr int kPromoteKeys = 512;
 constexpr int kValueSamples = 64;
 constexpr int kSettleParts = 8;
@@ -195,7 +194,8 @@ Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
     const int query_offset = plan.stages * plan.stage_bytes;
     plan.master_offset = query_offset + plan.tile_q * plan.head_dim_padded;
     const int master_bytes = plan.promote_tiles > 0 ? 4 * plan.tile_q * spec.head_dim_v : 0;
-    plan.scratch_offset = plan.master_offset + master_bytes;
+    plan.master_reference_offset = plan.master_offset + master_bytes;
+    plan.scratch_offset = plan.master_reference_offset + (master_bytes > 0 ? 4 * plan.tile_q : 0);
     // Two words per group of query rows; with a mask, two a row for its repair.
     const bool repairs = spec.causal != CausalMode::kNone && !is_fp8(spec);
     const int repair_words = repairs ? 2 * plan.tile_q : 0;

@@ -196,7 +196,8 @@ std::vector<double> sample_means(const AttentionProblem& problem, int64_t sample
 
 std::vector<double> value_sample_means(const AttentionProblem& problem, int64_t samples) {
     const int64_t len = problem.shape.len_k, dim = problem.head_dim_v;
-    const int64_t taken = std::min<int64_t>(len / kValueSampleKeys * 2 + 1, kMostValueSamples);
+    const int64_t taken = std::min<int64_t>(
+        len / kValueSampleKeys * 2 + (len < kShortValueKeys ? 1 : 3), kMostValueSamples);
     samples = std::min(samples * taken, len);
     std::vector<double> squared = problem.v;
     for (double& value : squared) value *= value;

@@ -24,10 +24,27 @@ bool is_finite(std::span<const Real> row) {
     return std::all_of(row.begin(), row.end(), [](Real value) { return std::isfinite(value); });
 }
 
-// Quantizes the rows of x by groups; scale = amax / 127 and nothing else folded in.
+// What integers are made with, and what takes them back.
+template <class Real>
+struct Scaling {
+    Real factor, scale;
+};
+
+// The scaling of a group of that amax, in a row; bad: of all rows, amax: of all groups.
+template <class Real>
+using ScalingOf = std::function<Scaling<Real>(int64_t row, const std::vector<uint8_t>& bad,
+                                              const std::vector<Real>& amax)>;
+
+template <class Real>
+Scaling<Real> full_scaling(Real amax) {
+    return {Real{kInt8Max} / amax, amax / Real{kInt8Max}};
+}
+
+// Quantizes the rows of x by groups; nothing else is folded into the scale.
 template <class Real>
 QuantizedRows<Real> quantize_rows(std::span<const Real> x, int64_t dim,
-                                  const std::function<int64_t(int64_t)>& group_of) {
+                                  const std::function<int64_t(int64_t)>& group_of,
+                                  const ScalingOf<Real>& scaling_of) {
     const auto len = static_cast<int64_t>(x.size()) / dim;
     QuantizedRows<Real> result;
     result.values.assign(x.size(), 0);
@@ -43,14 +60,43 @@ QuantizedRows<Real> quantize_rows(std::span<const Real> x, int64_t dim,
         for (const Real value : row) amax[group] = std::max(amax[group], std::abs(value));
     }
     for (int64_t i = 0; i < len; ++i) {
-        const Real largest = amax[group_of(i)];
-        const Real inverse_scale = Real{kInt8Max} / largest;
-        result.scale[i] = largest / Real{kInt8Max};
+        const Scaling<Real> scaling = scaling_of(i, result.bad, amax);
+        result.scale[i] = scaling.scale;
         if (result.bad[i]) continue;
         for (int64_t d = i * dim; d < (i + 1) * dim; ++d)
-            result.values[d] = quantize(x[d], inverse_scale);
+            result.values[d] = quantize(x[d], scaling.factor);
     }
     return result;
+}
+
+constexpr float kLeastPackedAmax = 0.002f;
+
+// Whether the kernel scales Q two elements at a time, by factors of fp16
+// (templates/wgmma/scale_fp16.cuh).
+bool packs_queries(const Plan& plan) {
+    return plan.query_in_prologue && plan.spec.dtype == DataType::kFp16 &&
+           plan.spec.granularity == Granularity::kThread;
+}
+
+// Whether it does so in this row's unit of warp_q rows: all finite, and no group too small.
+template <class Real>
+bool packs_unit(const Plan& plan, int64_t row, const std::vector<uint8_t>& bad,
+                const std::vector<Real>& amax) {
+    const int64_t first = row / plan.warp_q * plan.warp_q;
+    const int64_t end = std::min<int64_t>(first + plan.warp_q, static_cast<int64_t>(bad.size()));
+    for (int64_t i = first; i < end; ++i) {
+        const Real largest = amax[q_scale_group(plan, i)];
+        const bool all_zero = largest <= static_cast<Real>(kAmaxFloor);
+        if (bad[i] || (largest < Real{kLeastPackedAmax} && !all_zero)) return false;
+    }
+    return true;
+}
+
+template <class Real>
+Scaling<Real> packed_scaling(Real amax) {
+    const Real factor =
+        fp16_to_float(fp16_from_double(Real{kInt8Max} / std::max(amax, Real{kLeastPackedAmax})));
+    return {factor, Real{kInt8Max} / factor / Real{kInt8Max}};
 }
 
 }  // namespace
@@ -91,8 +137,13 @@ QuantizedRows<Real> quantize_q(const Plan& plan, std::span<const Real> q, Real l
     const int64_t dim = plan.spec.head_dim;
     std::vector<Real> x(q.begin(), q.end());
     if (logit_scale < 0) std::transform(x.begin(), x.end(), x.begin(), std::negate<>());
-    QuantizedRows<Real> result =
-        quantize_rows<Real>(x, dim, [&](int64_t row) { return q_scale_group(plan, row); });
+    const auto group_of = [&](int64_t row) { return q_scale_group(plan, row); };
+    const auto scaling_of = [&](int64_t row, const auto& bad, const auto& amax) {
+        const bool packed = packs_queries(plan) && packs_unit(plan, row, bad, amax);
+        const Real largest = amax[group_of(row)];
+        return packed ? packed_scaling(largest) : full_scaling(largest);
+    };
+    QuantizedRows<Real> result = quantize_rows<Real>(x, dim, group_of, scaling_of);
     const Real fold = std::abs(logit_scale) * kLog2E<Real>;
     for (Real& scale : result.scale) scale *= fold;
     for (size_t i = 0; i < result.bad.size(); ++i)
@@ -107,8 +158,11 @@ QuantizedRows<Real> quantize_k(const Plan& plan, std::span<const Real> k,
     std::vector<Real> x(k.begin(), k.end());
     if (!k_mean.empty())
         for (size_t i = 0; i < x.size(); ++i) x[i] -= k_mean[i % dim];
-    return quantize_rows<Real>(x, plan.spec.head_dim,
-                               [&](int64_t row) { return k_scale_group(plan, row); });
+    const auto group_of = [&](int64_t row) { return k_scale_group(plan, row); };
+    const auto scaling_of = [&](int64_t row, const auto&, const auto& amax) {
+        return full_scaling(amax[group_of(row)]);
+    };
+    return quantize_rows<Real>(x, plan.spec.head_dim, group_of, scaling_of);
 }
 
 template <class Real>

@@ -30,6 +30,8 @@ struct QuantizedRows {
 
 // Quantizes Q, negated if logit_scale is negative, to
 //   values = rint(q * (127 / amax)), scale = (amax / 127) * (|logit_scale| * log2(e)).
+// Where the wgmma family scales fp16 elements two at a time, 127 / amax is rounded to fp16 first,
+// and the scale is one over it.
 // A row that is not finite takes no part in amax; it is zeros behind kBadRowMarker.
 template <class Real>
 QuantizedRows<Real> quantize_q(const Plan& plan, std::span<const Real> q, Real logit_scale);

@@ -1,13 +1,8 @@
 // The products of all key tiles add up in the tensor core's accumulator.
 
-// The softmax of `tile` has moved the reference.
-__device__ __forceinline__ void rescale_all(const Walk&, i32, Output& output, RowState& rows) {
-    rescale(output, rows);
-}
-
 // Steps are walked in one stretch.
 __device__ __forceinline__ i32 stretch_end(i32, i32 tiles) { return tiles; }
-__device__ __forceinline__ void end_stretch(const Walk&, i32, Output&) {}
+__device__ __forceinline__ void end_stretch(const Walk&, i32, i32, const RowState&, Output&) {}
 
 // After the last of `tiles` products.
-__device__ __forceinline__ void join_master(const Walk&, i32, Output&) {}
+__device__ __forceinline__ void join_master(const Walk&, i32, RowState&, Output&) {}

@@ -16,9 +16,10 @@ static_assert(plan::query_offset == plan::stages * plan::stage_bytes, "Q follows
 static_assert(plan::barrier_offset % 8 == 0 && plan::shared_bytes > plan::scratch_offset, "");
 static_assert(plan::quant_lanes * 8 >= plan::head_dim_padded && plan::quant_lanes <= 32, "");
 static_assert(plan::mean_samples >= 0 && plan::value_samples >= 0 && plan::value_sample_keys > 0 &&
-                  plan::most_value_samples % 2 == 1,
+                  plan::short_value_keys > 0 && plan::most_value_samples % 2 == 1,
               "");
 static_assert(plan::promote_tiles >= 0 && plan::settle_parts >= 0, "0: none");
+static_assert(plan::master_reference_offset >= plan::master_offset, "");
 static_assert(plan::master_offset % 16 == 0 && plan::ones_offset % 256 == 0, "");
 static_assert(plan::quant_lanes_v * 8 >= plan::head_dim_v && plan::quant_lanes_v <= 32, "");
 static_assert(plan::value_panels * plan::value_panel_bytes >= plan::tile_k ||

@@ -13,7 +13,7 @@ __device__ __forceinline__ void finish_output(const Call& call, const TilePositi
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
         limits[h] = row_limit(call, query_of(position, h));
-        inverse[h] = 1.0f / row_sum(output, rows, h);
+        inverse[h] = rows.gain / row_sum(output, rows, h);
     }
 #pragma unroll
     for (int j = 0; j < plan::head_dim_v / 8; ++j) {

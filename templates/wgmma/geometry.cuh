@@ -30,6 +30,7 @@ struct RowState {
     f32 offset[2];
     f32 shrink[2];  // by which the last move of the reference shrank what was summed before
     bool moved;     // the same for a whole warp
+    f32 gain;       // that sums of P V want at the end
     f32 sum[2];     // this lane's part of sum(p), where no column of ones carries it
 };
 

@@ -2,9 +2,12 @@
 // with address bits 7 to 9 (PTX ISA, "Shared memory matrix layout", swizzling modes). Panels start
 // at multiples of the swizzle's period, so that the row number gives those bits.
 template <int width>
+__device__ constexpr u32 panel_flip(u32 row) {
+    return row / (128 / width) % (width / 16);
+}
+template <int width>
 __device__ __forceinline__ u32 panel_offset(u32 row, u32 byte) {
-    const u32 flip = row / (128 / width) % (width / 16);
-    return row * width + ((byte / 16 ^ flip) * 16 | byte % 16);
+    return row * width + ((byte / 16 ^ panel_flip<width>(row)) * 16 | byte % 16);
 }
 
 // Where 8 channels of a quantized row lie among panels of `rows` rows. byte: a multiple of 8.

@@ -153,12 +153,32 @@ __device__ __forceinline__ void write_unit(const Call& call, QuerySource source,
 constexpr bool kRowPairs = kUnitGroups == kUnitRows / 2;
 constexpr int kApart = kUnitPasses / 2;
 constexpr int kPairs = kApart < 4 ? kApart : 4;
+static_assert(!kRowPairs || kApart == kPairs || kApart == 2 * kPairs, "one helping or two");
 struct QueryRows {
     u32 pairs[kPairs][2][4];
 };
 
-__device__ __forceinline__ void load_row_pairs(const Call& call, QuerySource source,
-                                               UnitPlace place, QueryRows& rows) {
+// Whether all rows of a unit can be read 16 bytes a lane; the same for a whole warp.
+__device__ __forceinline__ bool reads_whole_rows(const Call& call, const TilePosition& position,
+                                                 u32 unit) {
+    const i32 end = position.first_query + static_cast<i32>((unit + 1) * kUnitRows);
+    return plan::head_dim == 8 * plan::quant_lanes && end <= call.len_q &&
+           call.q.vector_access != 0;
+}
+
+__device__ __forceinline__ void load_row_pairs(const Call& call, const TilePosition& position,
+                                               QuerySource source, UnitPlace place,
+                                               QueryRows& rows) {
+    if (reads_whole_rows(call, position, place.unit)) {
+        const u16* row = source.first + token_offset(call.q, place.tile_row(0));
+        const i64 step = token_offset(call.q, kPassRows);
+#pragma unroll
+        for (int i = 0; i < kPairs; ++i) {
+            load_global_u32x4(rows.pairs[i][0], row + i * step);
+            load_global_u32x4(rows.pairs[i][1], row + (i + kApart) * step);
+        }
+        return;
+    }
 #pragma unroll
     for (int i = 0; i < kPairs; ++i) {
         load_row(rows.pairs[i][0], call, source, place.tile_row(i));
@@ -172,47 +192,70 @@ __device__ __forceinline__ void load_row_pairs(const Call& call, QuerySource sou
 __device__ __forceinline__ void fetch_queries(const Call& call, const TilePosition& position,
                                               QueryRows& rows) {
     if constexpr (kRowPairs) {
-        load_row_pairs(call, query_source(call, position), UnitPlace{warp_index(), 0}, rows);
+        load_row_pairs(call, position, query_source(call, position), UnitPlace{warp_index(), 0},
+                       rows);
     }
 }
 
-// The whole of it at once. Gives up, and returns false, where a row holds NaN or Inf.
-__device__ __forceinline__ bool quantize_row_pairs(const Call& call, QuerySource source, u32 unit,
-                                                   u32 shared, QueryRows& fetched) {
+// Quantizes pairs of rows. Returns false, and leaves them, where a row holds NaN or Inf or is too
+// small.
+__device__ __forceinline__ bool quantize_pairs(const Call& call, UnitPlace place, u32 shared,
+                                               const QueryRows& rows) {
     constexpr u32 kLowHalves = 0x5410;
-#pragma unroll 1
-    for (int first = 0; first < kApart; first += kPairs) {
-        const UnitPlace place{unit, first * kPassRows};
-        if (first > 0) load_row_pairs(call, source, place, fetched);
-        u32(&rows)[kPairs][2][4] = fetched.pairs;
-        u32 largest[kPairs + kPairs % 2] = {};
+    u32 largest[kPairs + kPairs % 2] = {};
 #pragma unroll
-        for (int i = 0; i < kPairs; ++i) {
-            largest[i] = max_u16x2(lane_magnitude(rows[i][0]), lane_magnitude(rows[i][1]));
+    for (int i = 0; i < kPairs; ++i) {
+        largest[i] = max_u16x2(lane_magnitude(rows.pairs[i][0]), lane_magnitude(rows.pairs[i][1]));
+    }
+    f32 amax[kPairs + kPairs % 2];
+    bool usable = true;
+#pragma unroll
+    for (int i = 0; i < kPairs; i += 2) {  // two of them share the exchanges
+        const u32 both = row_magnitude(permute_bytes(largest[i], largest[i + 1], kLowHalves));
+#pragma unroll
+        for (int k = 0; k < 2; ++k) {
+            const u16 bits = static_cast<u16>(both >> 16 * k);
+            amax[i + k] = input_to_f32(bits);
+            usable &= input_is_finite(bits) && is_packable(amax[i + k]);
         }
-        bool finite = true;
+    }
+    if (vote_any(!usable)) return false;
+    const u32 groups = query_groups(shared) + 4 * query_group(place.tile_row(0));
+    const u32 first = query_address(shared, place.tile_row(0), UnitPlace::channel());
+    const bool inside = UnitPlace::channel() < plan::head_dim_padded;
 #pragma unroll
-        for (int i = 0; i < kPairs; i += 2) {  // two of them share the exchanges
-            const u32 both = row_magnitude(permute_bytes(largest[i], largest[i + 1], kLowHalves));
-            largest[i] = both & 0xFFFFu;
-            largest[i + 1] = both >> 16;
-            finite &= input_is_finite(static_cast<u16>(largest[i])) &
-                      input_is_finite(static_cast<u16>(largest[i + 1]));
-        }
-        if (vote_any(!finite)) return false;
+    for (int i = 0; i < kPairs; ++i) {
+        const f32 factor = packed_factor(amax[i]);
+        const f32 signed_factor = call.logit_scale < 0.0f ? -factor : factor;
+        store_shared_f32_if(UnitPlace::channel() == 0, groups + 4 * i * kPassRows,
+                            packed_amax(amax[i], factor));
+        // Rows of passes differ in bits that the lane's own row leaves 0.
+        const u32 own = first ^ 16 * panel_flip<plan::panel_bytes>(i * kPassRows);
 #pragma unroll
-        for (int i = 0; i < kPairs; ++i) {
-            const f32 amax = max_f32(input_to_f32(static_cast<u16>(largest[i])), kAmaxFloor);
-            const f32 inverse = group_inverse(call.logit_scale < 0.0f ? -127.0f : 127.0f, amax);
-            const u32 row = place.tile_row(i);
-            if (UnitPlace::channel() == 0) {
-                store_shared_f32(query_groups(shared) + 4 * query_group(row), amax);
-            }
-            write_row(shared, row, rows[i][0], inverse, false);
-            write_row(shared, row + kUnitRows / 2, rows[i][1], inverse, false);
+        for (int half = 0; half < 2; ++half) {
+            u32 bytes[2];
+            pack_products(bytes, rows.pairs[i][half], signed_factor);
+            const u32 further = i * kPassRows + half * kUnitRows / 2;
+            if (inside) store_shared_u32x2(own + further * plan::panel_bytes, bytes);
         }
     }
     return true;
+}
+
+// The whole of it at once, the next rows on their way meanwhile. Gives up, and returns false, where
+// it must.
+__device__ __forceinline__ bool quantize_row_pairs(const Call& call, const TilePosition& position,
+                                                   QuerySource source, u32 unit, u32 shared,
+                                                   QueryRows& fetched) {
+    if constexpr (kApart == kPairs) {
+        return quantize_pairs(call, UnitPlace{unit, 0}, shared, fetched);
+    } else {
+        const UnitPlace later{unit, kPairs * kPassRows};
+        QueryRows rest;
+        load_row_pairs(call, position, source, later, rest);
+        return quantize_pairs(call, UnitPlace{unit, 0}, shared, fetched) &&
+               quantize_pairs(call, later, shared, rest);
+    }
 }
 
 // The same in two passes over the rows, for groups of any size.
@@ -262,7 +305,7 @@ __device__ __forceinline__ f32 quantize_queries(const Call& call, const TilePosi
     named_barrier_sync(group_barrier, kGroupThreads);
     bool done = false;
     if constexpr (kRowPairs) {
-        done = quantize_row_pairs(call, source, warp_index(), shared, fetched);
+        done = quantize_row_pairs(call, position, source, warp_index(), shared, fetched);
     }
     if (!done) {
         warp_barrier();  // words written before it gave up

@@ -4,10 +4,11 @@
 // Stein's estimator): subtracting noise would only make the rest larger. Every CTA finds the same
 // numbers; values that are not finite count as 0.
 //
-// Long heads take more samples, an odd number. What truncation adds is in proportion to what is
+// Longer heads take more samples, an odd number. What truncation adds is in proportion to what is
 // left of the mean, while an output may be as small as 1 / sqrt(len_k) of a value.
 __device__ __forceinline__ i32 value_samples_taken(const Call& call) {
-    const i32 samples = call.len_k / plan::value_sample_keys * 2 + 1;
+    const i32 least = call.len_k < plan::short_value_keys ? 1 : 3;
+    const i32 samples = call.len_k / plan::value_sample_keys * 2 + least;
     return samples < plan::most_value_samples ? samples : plan::most_value_samples;
 }
 

@@ -87,7 +87,7 @@ __device__ __forceinline__ void do_step(const Call& call, const TilePosition& po
     if constexpr (masked) mask_scores(carried.scores, call, position, tile * plan::tile_k);
     update_reference<plan::early_exp_steps>(carried.scores, factor, carried.rows);
     warpgroup_wait<0>();
-    if (carried.rows.moved) rescale_all(walk, tile, output, carried.rows);
+    if (carried.rows.moved) rescale(output, carried.rows);
     leave_stage(walk);
     collect_sums(output, carried.rows);
     carried.arrived = has_arrived(walk.stage);
@@ -113,7 +113,7 @@ __device__ __forceinline__ void walk_keys(const Call& call, const TilePosition& 
         for (; tile < stop; ++tile) {
             do_step<true>(call, position, walk, tile, p, carried, output);
         }
-        end_stretch(walk, tile, output);
+        end_stretch(walk, tile, tiles, carried.rows, output);
     } while (tile < tiles);
     wait_for_arrival(walk.stage);
     warpgroup_fence();
@@ -121,7 +121,7 @@ __device__ __forceinline__ void walk_keys(const Call& call, const TilePosition& 
     warpgroup_wait<0>();
     leave_stage(walk);
     collect_sums(output, carried.rows);
-    join_master(walk, tiles, output);
+    join_master(walk, tiles, carried.rows, output);
 }
 
 __device__ __forceinline__ void clear_rows(RowState& rows, Output& output) {
@@ -132,6 +132,7 @@ __device__ __forceinline__ void clear_rows(RowState& rows, Output& output) {
         rows.sum[h] = 0.0f;
     }
     rows.moved = false;
+    rows.gain = 1.0f;
 #pragma unroll
     for (int i = 0; i < kOutputRegisters; ++i) output[i] = 0.0f;
 }

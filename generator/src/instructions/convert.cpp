@@ -222,6 +222,26 @@ inline u32 f32_to_e4m3x4(f32 a, f32 b, f32 c, f32 d) {
     return f32_to_e4m3(a) | f32_to_e4m3(b) << 8 | f32_to_e4m3(c) << 16 | f32_to_e4m3(d) << 24;
 }
 )"},
+    {"round_products_f16x2",
+     R"(// a * b of each half, to nearest even, in the half's low byte; for products below 511.
+__device__ __forceinline__ u32 round_products_f16x2(u32 a, u32 b) {
+    u32 result;
+    asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(0x66006600u));
+    return result;
+}
+)",
+     R"(// a * b of each half, to nearest even, in the half's low byte; for products below 511.
+inline u32 round_products_f16x2(u32 a, u32 b) {
+    u32 result = 0;
+    for (int half = 0; half < 2; ++half) {
+        const double x = f16_to_f32(static_cast<u16>(a >> 16 * half));
+        const double product = x * f16_to_f32(static_cast<u16>(b >> 16 * half));
+        const double rounded = (product + 6755399441055744.0) - 6755399441055744.0;  // 1.5 * 2^52
+        result |= (0x6600u + static_cast<u32>(static_cast<i32>(rounded)) & 0xFFFFu) << 16 * half;
+    }
+    return result;
+}
+)"},
     {"multiply_f16x2",
      R"(__device__ __forceinline__ u32 multiply_f16x2(u32 a, u32 b) {
     u32 result;

@@ -94,6 +94,13 @@ inline void mma_f16_f16(u32 (&d)[2], const u32 (&a)[4], u32 b0, u32 b1) {
     host_api->mma_f16_f16(d, a, b0, b1);
 }
 )"},
+    {"truncation_loss",
+     R"(// What truncation takes from sums of e4m3 products: as much as has been measured.
+__device__ __forceinline__ f32 truncation_loss(f32 measured) { return measured; }
+)",
+     R"(// What truncation takes from sums of e4m3 products: nothing, as these are exact.
+inline f32 truncation_loss(f32) { return 0.0f; }
+)"},
 };
 
 }  // namespace

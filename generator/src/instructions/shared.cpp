@@ -100,6 +100,21 @@ inline u32 shared_base_swizzled() { return 0; }
     host_api->store_shared(address, &value, 4);
 }
 )"},
+    {"store_shared_f32_if",
+     R"(// Without a branch, after which ptxas no longer believes that a warp is together.
+__device__ __forceinline__ void store_shared_f32_if(bool wanted, u32 address, f32 value) {
+    asm volatile(
+        "{\n"
+        ".reg .pred p;\n"
+        "setp.ne.s32 p, %2, 0;\n"
+        "@p st.shared.f32 [%0], %1;\n"
+        "}\n" ::"r"(address), "f"(value), "r"(static_cast<i32>(wanted)) : "memory");
+}
+)",
+     R"(inline void store_shared_f32_if(bool wanted, u32 address, f32 value) {
+    if (wanted) host_api->store_shared(address, &value, 4);
+}
+)"},
     {"store_shared_u32x2",
      R"(__device__ __forceinline__ void store_shared_u32x2(u32 address, const u32 (&value)[2]) {
     asm volatile("st.shared.v2.b32 [%0], {%1, %2};" ::"r"(address), "r"(value[0]), "r"(value[1])

@@ -33,8 +33,10 @@ struct SharedRegion {
     int swizzle_rows = 1;
 };
 
-// Values in e4m3: the mean of V comes from a sample of Plan::value_samples tokens, and from two
-// more such samples for every so many keys, at most so many in all.
+// Values in e4m3: the mean of V comes from a sample of Plan::value_samples tokens, from two more
+// where there are at least kShortValueKeys keys, and from two for every kValueSampleKeys, at most
+// so many in all.
+inline constexpr int kShortValueKeys = 2048;
 inline constexpr int kValueSampleKeys = 16384;
 inline constexpr int kMostValueSamples = 31;
 
@@ -74,13 +76,14 @@ struct Plan {
     float reference_bits = 0;   // log2 of a row's largest probability when its reference moves
     int promote_tiles = 0;      // key tiles from one promotion of the sums to the next; 0: none
     int master_offset = 0;      // sums promoted to fp32, bytes from the start of shared memory
-    int barrier_offset = 0;     // mbarriers of mma.sync, bytes from the start of shared memory
-    int scratch_offset = 0;     // groups of query rows, rows to repair
-    int early_exp_steps = 0;    // 16-key steps exponentiated before the wait for P V
-    int scale_lead = 0;         // 16-key steps by which multiply-adds lead exponentials; 0: any
-    int mean_samples = 0;       // keys whose mean is subtracted; 0: all
-    int value_samples = 0;      // tokens of V whose mean is subtracted, and that choose its scales
-    int settle_parts = 0;       // most CTAs a head of the kernel that settles V's scales; 0: none
+    int master_reference_offset = 0;  // the reference of each row's
+    int barrier_offset = 0;   // mbarriers of mma.sync, bytes from the start of shared memory
+    int scratch_offset = 0;   // groups of query rows, rows to repair
+    int early_exp_steps = 0;  // 16-key steps exponentiated before the wait for P V
+    int scale_lead = 0;       // 16-key steps by which multiply-adds lead exponentials; 0: any
+    int mean_samples = 0;     // keys whose mean is subtracted; 0: all
+    int value_samples = 0;    // tokens of V whose mean is subtracted, and that choose its scales
+    int settle_parts = 0;     // most CTAs a head of the kernel that settles V's scales; 0: none
 
     // Shared memory of the attention kernel: `stages` copies of the regions, then Q's tile where
     // it is kept there.
