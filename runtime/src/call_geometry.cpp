@@ -11,7 +11,7 @@ namespace sagejit {
 void CallGeometry::work_out(const Arguments& arguments) {
     tensors_ = {};  // until all is there
     logit_scale_ = UINT64_MAX;
-    stream_ = 0;
+    set_stream(nullptr);
     shape_ = shape_of(arguments);
     check_layouts(plan_, arguments);
     workspace_ = make_workspace(plan_, shape_);
@@ -45,6 +45,12 @@ inline bool CallGeometry::takes(const Arguments& arguments, const void* workspac
            std::isfinite(logit_scale) && workspace_bytes >= workspace_bytes_;
 }
 
+void CallGeometry::set_stream(void* stream) {
+    stream_ = number(stream);
+    for (ReadyStep& step : steps()) step.config.hStream = static_cast<CUstream>(stream);
+    asks_first_ = gpu_.api == nullptr || !names_context(stream);
+}
+
 [[gnu::hot]] void CallGeometry::change(bool sizes, const Arguments& arguments, void* workspace,
                                        size_t workspace_bytes, void* stream) {
     if (sizes) [[unlikely]]
@@ -69,10 +75,7 @@ inline bool CallGeometry::takes(const Arguments& arguments, const void* workspac
     tensors_[3].data = number(o.data);
     lse_ = number(lse);
     placed_at_ = number(workspace);
-    if (stream_ != number(stream)) {
-        stream_ = number(stream);
-        for (ReadyStep& step : steps()) step.config.hStream = static_cast<CUstream>(stream);
-    }
+    if (stream_ != number(stream)) set_stream(stream);
     logit_scale_ = std::bit_cast<uint32_t>(logit_scale);
 }
 
@@ -83,15 +86,38 @@ void CallGeometry::launch_attention() {
     launch({&attention, 1});
 }
 
-void CallGeometry::throw_refused(const ReadyStep& step, CUresult result) const {
-    executor_.throw_refused(step, result);
+namespace {
+
+// Refusals that may be for the context that is current and the one that a handle belongs to. None
+// of them comes of work that was enqueued, by this call or another before.
+bool is_of_contexts(CUresult result) {
+    switch (result) {
+        case CUDA_ERROR_INVALID_CONTEXT:
+        case CUDA_ERROR_INVALID_HANDLE:
+        case CUDA_ERROR_CONTEXT_IS_DESTROYED:
+        case CUDA_ERROR_NOT_INITIALIZED:  // after a fork
+        case CUDA_ERROR_DEINITIALIZED:
+            return true;
+        default:
+            return false;
+    }
 }
 
-[[gnu::cold]] void CallGeometry::launch_elsewhere(std::span<ReadyStep> steps) {
+}  // namespace
+
+void CallGeometry::launch_refused(std::span<const ReadyStep> steps, const Refusal& refusal) {
+    const bool may_try_again = refusal.step == steps.data() && is_of_contexts(refusal.result) &&
+                               !is_current(*gpu_.api, gpu_.context);
+    if (!may_try_again) return executor_.throw_refused(*refusal.step, refusal.result);
+    launch_elsewhere(steps);
+}
+
+void CallGeometry::launch_elsewhere(std::span<const ReadyStep> steps) {
     if (steps.empty()) return;
     if (gpu_.api == nullptr) return executor_.run(steps, call_);
     const PushedContext scope(*gpu_.api, gpu_.context);
-    enqueue(steps);
+    const Refusal refusal = enqueue(steps);
+    if (refusal.step != nullptr) executor_.throw_refused(*refusal.step, refusal.result);
 }
 
 }  // namespace sagejit

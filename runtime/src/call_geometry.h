@@ -44,7 +44,8 @@ class alignas(64) CallGeometry {
         }
     }
     // Enqueues all of the call, or the last step, which is the attention kernel; nothing where
-    // there is nothing to compute. Leaves the thread's context as it was.
+    // there is nothing to compute. Leaves the thread's context as it was, and launches nothing
+    // twice: what it tries again is what the driver refused for the sake of a context.
     // Throws Error(kLaunchFailed); Error(kNoDriver) after a fork.
     [[gnu::always_inline]] void launch() { launch(steps()); }
     void launch_attention();
@@ -106,25 +107,42 @@ class alignas(64) CallGeometry {
     }
     void change(bool sizes, const Arguments& arguments, void* workspace, size_t workspace_bytes,
                 void* stream);
-    [[gnu::always_inline]] void launch(std::span<ReadyStep> steps) {
-        if (gpu_.api == nullptr || !is_current(*gpu_.api, gpu_.context)) [[unlikely]] {
-            return launch_elsewhere(steps);
-        }
-        enqueue(steps);
+    // Whether a launch on the stream goes where its handle says, whatever context is current: not
+    // on the default streams (null, legacy, one for each thread), which are the current context's.
+    static bool names_context(const void* stream) {
+        return stream != nullptr && stream != CU_STREAM_LEGACY && stream != CU_STREAM_PER_THREAD;
     }
-    // Where the GPU's context is current.
-    [[gnu::always_inline]] void enqueue(std::span<ReadyStep> steps) {
-        for (ReadyStep& step : steps) {
+    void set_stream(void* stream);
+    // The first step that the driver refused.
+    struct Refusal {
+        const ReadyStep* step = nullptr;  // null: all is enqueued
+        CUresult result = CUDA_SUCCESS;
+    };
+
+    [[gnu::always_inline]] void launch(std::span<ReadyStep> steps) {
+        if (asks_first_) [[unlikely]] {
+            if (gpu_.api == nullptr || !is_current(*gpu_.api, gpu_.context)) [[unlikely]]
+                return launch_elsewhere(steps);
+        }
+        const Refusal refusal = enqueue(steps);
+        if (refusal.step != nullptr) [[unlikely]]
+            launch_refused(steps, refusal);
+    }
+    [[gnu::always_inline]] Refusal enqueue(std::span<const ReadyStep> steps) {
+        for (const ReadyStep& step : steps) {
             const auto function = static_cast<CUfunction>(const_cast<void*>(step.function));
             const CUresult result =
                 gpu_.api->launch_kernel_ex(&step.config, function, parameters_.data(), nullptr);
             if (result != CUDA_SUCCESS) [[unlikely]]
-                return throw_refused(step, result);
+                return {&step, result};
         }
+        return {};
     }
-    [[gnu::cold]] void throw_refused(const ReadyStep& step, CUresult result) const;
-    // On the host device; where another context is current, or none, or the process was forked.
-    void launch_elsewhere(std::span<ReadyStep> steps);
+    // After a refusal: throws, or enqueues the steps in the GPU's context where it was the first of
+    // them that was refused, for a reason that another current context may be.
+    [[gnu::cold]] void launch_refused(std::span<const ReadyStep> steps, const Refusal& refusal);
+    // On the host device, or in the GPU's context where another is current, or none.
+    [[gnu::cold]] void launch_elsewhere(std::span<const ReadyStep> steps);
     void work_out(const Arguments& arguments);
     // Whether check_values and check_workspace would find nothing wrong, as can be told at once.
     bool takes(const Arguments& arguments, const void* workspace, size_t workspace_bytes) const;
@@ -133,6 +151,7 @@ class alignas(64) CallGeometry {
     std::atomic<bool> lent_ = false;
     bool has_lse_ = false;
     bool reads_values_by_map_ = false;  // where V's address allows
+    bool asks_first_ = true;            // which context is current; also on the host device
     uint32_t step_count_ = 0;
     Gpu gpu_;
     size_t workspace_bytes_ = 0;

@@ -119,11 +119,18 @@ DriverApi open_driver() {
 std::atomic<DriverApi*> process_driver = nullptr;
 
 CUresult get_no_current(CUcontext* /*context*/) { return CUDA_ERROR_NOT_INITIALIZED; }
+CUresult launch_nothing(const CUlaunchConfig* /*config*/, CUfunction /*function*/,
+                        void** /*parameters*/, void** /*extra*/) {
+    return CUDA_ERROR_NOT_INITIALIZED;
+}
 
 // Nobody else runs in a process that was just forked.
 void lose_driver() {
     forked_after_init.store(true);
-    if (DriverApi* api = process_driver.load()) api->ctx_get_current = get_no_current;
+    DriverApi* const api = process_driver.load();
+    if (api == nullptr) return;
+    api->ctx_get_current = get_no_current;
+    api->launch_kernel_ex = launch_nothing;
 }
 
 // Opens the driver for the process and notices forks from then on.

@@ -13,7 +13,7 @@
 
 namespace sagejit {
 
-// member of DriverApi, function; what every launch calls first, to be next to each other
+// member of DriverApi, function; what launches call first, to be next to each other
 #define SAGEJIT_DRIVER_FUNCTIONS(X)                        \
     X(ctx_get_current, cuCtxGetCurrent)                    \
     X(launch_kernel_ex, cuLaunchKernelEx)                  \
@@ -77,7 +77,8 @@ struct DriverApi {
 const DriverApi& driver_api();
 
 // True in a child process forked after the driver was initialised: no call would work there. There
-// ctx_get_current fails without asking the driver, so that who calls it first need not ask this.
+// ctx_get_current and launch_kernel_ex fail without asking the driver, so that who calls one of
+// them first need not ask this.
 inline std::atomic<bool> forked_after_init = false;
 inline bool driver_lost_by_fork() { return forked_after_init.load(std::memory_order_relaxed); }
 [[noreturn]] void throw_driver_lost_by_fork();

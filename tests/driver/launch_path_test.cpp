@@ -90,7 +90,20 @@ TEST_CASE("a launch takes no memory, no lock and no look at the environment", "[
         CHECK(stub->all_calls() ==
               stub->calls("cuLaunchKernelEx") + stub->calls("cuCtxGetCurrent") +
                   stub->calls("cuCtxPushCurrent") + stub->calls("cuCtxPopCurrent") + maps);
-        CHECK(stub->calls("cuCtxGetCurrent") == 25 + maps);
+        // By the launches on the null stream, the thread above, and for maps.
+        CHECK(stub->calls("cuCtxGetCurrent") == 12 + 1 + maps);
+        // Nor where it is the driver that says that another context is needed.
+        std::thread([&] {
+            CUcontext context = nullptr;
+            driver_api().ctx_get_current(&context);  // as above
+            stub->fail("cuLaunchKernelEx", CUDA_ERROR_INVALID_CONTEXT, 0, 1);
+            elsewhere = calls_of([&] {
+                kernel.launch(small_arguments, small.workspace(), small.workspace_bytes(),
+                              stream.handle());
+            });
+        }).join();
+        CHECK(elsewhere.allocations + elsewhere.locks + elsewhere.getenvs == 0);
+        CHECK(stub->calls("cuLaunchKernelEx") == 25 * steps + 1);
         stub->record(true);
     }
 #endif

@@ -44,3 +44,8 @@ if(NOT SAGEJIT_SANITIZE)
                    $<TARGET_FILE:launch_benchmark>)
   set_tests_properties("driver: launch overhead" PROPERTIES LABELS driver TIMEOUT 300 RUN_SERIAL TRUE)
 endif()
+
+# For people with a GPU: what a driver makes of contexts.
+add_executable(context_probe ${CMAKE_CURRENT_LIST_DIR}/../benchmark/context_probe.cpp)
+target_include_directories(context_probe SYSTEM PRIVATE ${SAGEJIT_CUDA_INCLUDE})
+target_link_libraries(context_probe PRIVATE sagejit_options ${CMAKE_DL_LIBS})

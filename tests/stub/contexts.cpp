@@ -42,6 +42,16 @@ CUresult primary_release(CUdevice device) {
     return CUDA_SUCCESS;
 }
 
+CUresult primary_reset(CUdevice device) {
+    if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
+    const std::lock_guard lock(state().mutex);
+    DeviceState& found = state().devices[device];
+    if (found.primary != nullptr) found.primary->magic = 0;
+    found.primary = nullptr;
+    found.primary_references = 0;
+    return CUDA_SUCCESS;
+}
+
 CUresult primary_get_state(CUdevice device, unsigned* flags, int* active) {
     if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
     const std::lock_guard lock(state().mutex);

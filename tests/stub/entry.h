@@ -20,6 +20,7 @@ namespace sagejit::stub {
     X(cuDeviceTotalMem, device_total_mem)              \
     X(cuDevicePrimaryCtxRetain, primary_retain)        \
     X(cuDevicePrimaryCtxRelease, primary_release)      \
+    X(cuDevicePrimaryCtxReset, primary_reset)          \
     X(cuDevicePrimaryCtxGetState, primary_get_state)   \
     X(cuCtxDestroy, ctx_destroy)                       \
     X(cuCtxGetCurrent, ctx_get_current)                \

@@ -43,21 +43,6 @@ void trace(const Launch& launch) {
     if (write(state().trace, line, length) != length) return;  // the test misses its line
 }
 
-// What the driver checks. The stream is the one the launch goes to.
-CUresult check_launch(const CUlaunchConfig& config, const FunctionState& function,
-                      const Stream& stream) {
-    if (function.context != stream.context) return CUDA_ERROR_INVALID_HANDLE;
-    const uint64_t threads = uint64_t{config.blockDimX} * config.blockDimY * config.blockDimZ;
-    const uint64_t ctas = uint64_t{config.gridDimX} * config.gridDimY * config.gridDimZ;
-    if (ctas == 0 || threads == 0 || threads > kMaxThreads) return CUDA_ERROR_INVALID_VALUE;
-    const auto& limits = function.kernel->dynamic_shared;
-    const auto limit = limits.find(function.context->device);
-    const int allowed =
-        limit != limits.end() ? std::max(limit->second, kSharedWithoutOptIn) : kSharedWithoutOptIn;
-    if (config.sharedMemBytes > static_cast<unsigned>(allowed)) return CUDA_ERROR_INVALID_VALUE;
-    return CUDA_SUCCESS;
-}
-
 // Work on the legacy stream would wait for a blocking stream that is being captured.
 CUresult check_legacy(const Stream& stream) {
     if (&stream != &stream.context->legacy) return CUDA_SUCCESS;
@@ -68,6 +53,31 @@ CUresult check_legacy(const Stream& stream) {
         result = CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
     }
     return result;
+}
+
+// As driver 580 does on an H200 (docs/decisions/0029-launch-first.md): the function's context and
+// the stream's have to be one, which need not be current. A default stream is the current
+// context's.
+CUresult check_context(const FunctionState& function, const Stream& stream) {
+    if (object_of<Context>(stream.context) == nullptr) return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+    if (function.context == stream.context) return CUDA_SUCCESS;
+    // Whether a driver that refuses this spoils captures of blocking streams first is not known.
+    const std::lock_guard lock(state().mutex);
+    check_legacy(stream);
+    return CUDA_ERROR_INVALID_HANDLE;
+}
+
+// What the driver checks besides.
+CUresult check_launch(const CUlaunchConfig& config, const FunctionState& function) {
+    const uint64_t threads = uint64_t{config.blockDimX} * config.blockDimY * config.blockDimZ;
+    const uint64_t ctas = uint64_t{config.gridDimX} * config.gridDimY * config.gridDimZ;
+    if (ctas == 0 || threads == 0 || threads > kMaxThreads) return CUDA_ERROR_INVALID_VALUE;
+    const auto& limits = function.kernel->dynamic_shared;
+    const auto limit = limits.find(function.context->device);
+    const int allowed =
+        limit != limits.end() ? std::max(limit->second, kSharedWithoutOptIn) : kSharedWithoutOptIn;
+    if (config.sharedMemBytes > static_cast<unsigned>(allowed)) return CUDA_ERROR_INVALID_VALUE;
+    return CUDA_SUCCESS;
 }
 
 Launch describe(const CUlaunchConfig& config, const FunctionState& function, void** parameters,
@@ -112,11 +122,11 @@ CUresult launch_kernel_ex(const CUlaunchConfig* config, CUfunction handle, void*
     if (config == nullptr || extra != nullptr) return CUDA_ERROR_INVALID_VALUE;
     auto* function = object_of<FunctionState>(handle);
     if (function == nullptr) return CUDA_ERROR_INVALID_HANDLE;
-    if (context_stack().top() == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
     CUresult result = CUDA_SUCCESS;
     Stream* stream = stream_of(config->hStream, result);
     if (stream == nullptr) return result;
-    if (result = check_launch(*config, *function, *stream); result != CUDA_SUCCESS) return result;
+    if (result = check_context(*function, *stream); result != CUDA_SUCCESS) return result;
+    if (result = check_launch(*config, *function); result != CUDA_SUCCESS) return result;
     if (!log().recording.load(std::memory_order_relaxed)) return CUDA_SUCCESS;
     const int shared = static_cast<int>(config->sharedMemBytes);
     if (shared == state().kill_at) raise(SIGKILL);
@@ -172,6 +182,7 @@ void fail(const char* function, int result, int skip, int times);
 uint64_t calls(const char* function);
 uint64_t all_calls();
 void reset_counters();
+void reuse_streams(bool on);
 
 namespace {
 
@@ -213,6 +224,7 @@ constexpr Controls kControls = {
     calls,
     all_calls,
     fail,
+    reuse_streams,
     [](int device) { return sum_allocations(device, [](const Allocation&) { return size_t{1}; }); },
     [](int device) { return sum_allocations(device, [](const Allocation& a) { return a.bytes; }); },
     [] { return state().libraries; },

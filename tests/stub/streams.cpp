@@ -1,6 +1,7 @@
 // Streams, captures, graphs, events.
 #include <algorithm>
 #include <ctime>
+#include <utility>
 
 #include "entry.h"
 #include "launches.h"
@@ -8,6 +9,11 @@
 
 namespace sagejit::stub {
 namespace {
+
+// The stream destroyed last, to be given out again where a test asked for it. Not in State: how
+// large that is decides where on the heap a benchmark's memory is.
+constinit bool reuses_streams = false;
+constinit Stream* destroyed = nullptr;
 
 Context* current_context() { return context_stack().top(); }
 
@@ -26,10 +32,19 @@ uint64_t now() {
 
 }  // namespace
 
+void reuse_streams(bool on) {
+    const std::lock_guard lock(state().mutex);
+    reuses_streams = on;
+    destroyed = nullptr;
+}
+
 CUresult stream_create(CUstream* stream, unsigned flags) {
     Context* context = current_context();
     if (context == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
-    auto* made = new Stream;
+    const std::lock_guard lock(state().mutex);
+    Stream* made = std::exchange(destroyed, nullptr);
+    if (made == nullptr) made = new Stream;
+    *made = Stream();
     made->context = context;
     made->blocking = (flags & CU_STREAM_NON_BLOCKING) == 0;
     *stream = reinterpret_cast<CUstream>(made);
@@ -40,6 +55,8 @@ CUresult stream_destroy(CUstream handle) {
     auto* stream = object_of<Stream>(handle);
     if (stream == nullptr) return CUDA_ERROR_INVALID_HANDLE;
     stream->magic = 0;
+    const std::lock_guard lock(state().mutex);
+    if (reuses_streams) destroyed = stream;
     return CUDA_SUCCESS;
 }
 

@@ -49,6 +49,8 @@ struct Controls {
     uint64_t (*all_calls)();
     // Lets a function fail: after `skip` good calls, `times` calls return `result`.
     void (*fail)(const char* function, int result, int skip, int times);
+    // Gives the handle of the stream that was destroyed last out again, as a driver may.
+    void (*reuse_streams)(bool on);
     size_t (*live_allocations)(int device);
     size_t (*live_bytes)(int device);
     size_t (*loaded_libraries)();

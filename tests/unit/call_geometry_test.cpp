@@ -31,7 +31,8 @@ class CountingExecutor : public Executor {
         ++maps;
         map.words[0] = reinterpret_cast<uintptr_t>(request.base);
     }
-    mutable int maps = 0;
+    void run(std::span<const ReadyStep>, const abi::Call&) const override { ++runs; }
+    mutable int maps = 0, runs = 0;
 };
 
 std::string_view entry_of(const ReadyStep& step) {
@@ -218,4 +219,22 @@ TEST_CASE("a map of V is made once for calls of the same sizes and the same V", 
     call.arguments.v.strides[1] *= 2;
     call.arguments.v.strides[0] *= 2;
     CHECK(set() == 3);
+}
+
+TEST_CASE("without a driver a call runs at once, whatever the stream") {
+    const Plan plan = plan_of("sm_80");
+    const CountingExecutor executor;
+    CallGeometry geometry(plan, executor);
+    const Call call;
+    const Arguments arguments = good_arguments();
+    for (void* stream : {address(0), address(0x600000), address(1), address(2)}) {
+        for (int i = 0; i < 2; ++i) {
+            geometry.set(arguments, call.workspace, call.bytes, stream);
+            executor.runs = 0;
+            geometry.launch();
+            CHECK(executor.runs == 1);
+            geometry.launch_attention();
+            CHECK(executor.runs == 2);
+        }
+    }
 }
