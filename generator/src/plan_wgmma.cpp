@@ -22,6 +22,7 @@ constexpr int kSumColumns = 8;         // the narrowest wgmma
 constexpr int kMaxSumChannels = 192;   // past it the sums' columns leave no registers
 constexpr int kStageAlignment = 1024;  // bytes: the period of the 128-byte swizzle
 constexpr int kSignalBytes = 16;       // of a stage: two mbarriers
+constexpr int kOrderBytes = 24;        // a word, padded, and two mbarriers
 constexpr int kLineBytes = 128;
 constexpr int kMeanSamples = 64;
 constexpr int kQuantThreads = 256;
@@ -127,6 +128,7 @@ void add_stage(Plan& plan) {
         panel_region("k", plan.tile_k, plan.head_dim_padded / plan.panel_bytes, plan.panel_bytes));
     regions.push_back(plain_region("meta", 1, 4 * plan.k_meta_words));
     regions.push_back(plain_region("barriers", 1, kSignalBytes));
+    if (plan.draws_tiles) regions.push_back(plain_region("order", 1, kOrderBytes));
     const SharedRegion values =
         is_fp8(plan.spec)
             ? panel_region("v", plan.spec.head_dim_v, plan.value_panels, plan.value_panel_bytes)
@@ -173,6 +175,8 @@ Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
     plan.head_dim_padded = round_up(spec.head_dim, kQkStep);
     plan.head_dim_v_padded = spec.head_dim_v;
     order_softmax(plan);
+    // CTAs of a cluster take theirs together.
+    plan.draws_tiles = spec.causal != CausalMode::kNone && plan.cluster_q == 1;
     plan.score_bias_folded = true;
     plan.query_in_shared = true;
     plan.query_in_prologue = true;

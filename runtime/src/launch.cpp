@@ -77,6 +77,7 @@ abi::Call make_call_sizes(const Arguments& arguments, const Shape& shape, const 
     place(call.v_scale, layout.v_scale);
     place(call.v_mean, layout.v_mean);
     place(call.v_first_bad, layout.v_first_bad);
+    place(call.tiles_drawn, layout.tiles_drawn);
     place(call.v_notes, layout.v_notes);
     place(call.v_amax, layout.v_amax);
     place(call.v_chunk_bad, layout.v_chunk_bad);

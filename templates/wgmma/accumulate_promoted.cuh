@@ -138,9 +138,10 @@ __device__ __forceinline__ i32 stretch_end(i32 tile, i32 tiles) {
 // Before step `tile`: `tile` - 1 products have been added.
 __device__ __forceinline__ void end_stretch(const Walk& walk, i32 tile, i32 tiles,
                                             const RowState& rows, Output& output) {
-    if (tile >= tiles) return;
     const i32 first = find_first_promotion(tiles);
-    if (tile == first + 1) {
+    const i32 later = tile - 1 - first;
+    if (later < 0 || later % plan::promote_tiles != 0) return;
+    if (later == 0) {
         found_master(walk, first, rows, output);
     } else {
         promote(walk, rows, output);

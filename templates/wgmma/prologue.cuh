@@ -37,6 +37,7 @@ constexpr int scale_lead = ${scale_lead};
 constexpr int master_offset = ${master_offset};
 constexpr int master_reference_offset = ${master_reference_offset};
 constexpr int barrier_offset = ${barrier_offset};
+constexpr int order_offset = ${order_offset};  // 0: none
 constexpr int scratch_offset = ${scratch_offset};
 constexpr int shared_bytes = ${shared_bytes};
 constexpr int k_scales_per_tile = ${k_scales_per_tile};

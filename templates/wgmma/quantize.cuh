@@ -12,6 +12,9 @@ extern "C" __global__ void __launch_bounds__(plan::quant_threads, plan::quant_ct
     i32 kv_row = static_cast<i32>(begin / call.k_tiles);
     i32 tile_index = static_cast<i32>(begin % call.k_tiles);
     bool new_head = true;
+    if (call.tiles_drawn != nullptr && cta_index() == 0 && thread_index() == 0) {
+        *call.tiles_drawn = 0;
+    }
     clear_marks(marks_of(shared, 0));
     cta_barrier();
 #pragma unroll 1

@@ -11,12 +11,12 @@ __device__ __forceinline__ bool is_packable(f32 amax) {
 
 // 127 over amax.
 __device__ __forceinline__ f32 packed_factor(f32 amax) {
-    const f32 factor = div_approx(127.0f, max_f32(amax, kLeastPackedAmax));
+    const f32 factor = div_normal(127.0f, max_f32(amax, kLeastPackedAmax));
     return input_to_f32(static_cast<u16>(f32_to_f16x2(factor, factor)));
 }
 
 // What the group's scale is to be made of: amax as its factor has it.
-__device__ __forceinline__ f32 packed_amax(f32, f32 factor) { return div_approx(127.0f, factor); }
+__device__ __forceinline__ f32 packed_amax(f32, f32 factor) { return div_normal(127.0f, factor); }
 
 __device__ __forceinline__ void pack_products(u32 (&bytes)[2], const u32 (&pairs)[4], f32 factor) {
     constexpr u32 kLowBytes = 0x6420;  // of both halves of each

@@ -11,9 +11,9 @@ using namespace sagejit;
 namespace {
 
 std::vector<WorkspaceRegion> regions_of(const Workspace& w) {
-    return {w.q_int8, w.q_scale,     w.q_shift,     w.q_amax, w.k_int8,
-            w.k_meta, w.k_sum,       w.k_amax,      w.v_work, w.v_scale,
-            w.v_amax, w.v_first_bad, w.v_chunk_bad, w.v_mean, w.v_notes};
+    return {w.tiles_drawn, w.q_int8,      w.q_scale, w.q_shift, w.q_amax,  w.k_int8,
+            w.k_meta,      w.k_sum,       w.k_amax,  w.v_work,  w.v_scale, w.v_amax,
+            w.v_first_bad, w.v_chunk_bad, w.v_mean,  w.v_notes};
 }
 
 Plan plan_of(const std::string& name) {
@@ -105,4 +105,18 @@ TEST_CASE("impossible shapes are refused by name") {
     CHECK(where({1, 2, 2, 5, int64_t{1} << 40}) == "len_k");
     CHECK(where({1 << 20, 1 << 10, 1 << 10, 1024, 1024}) == "shape");
     CHECK(where({1, 2, 1, 5, 5}) == "accepted");
+}
+
+TEST_CASE("CTAs of causal wgmma calls draw their tiles, those of a cluster do not") {
+    Spec spec = test::shipped_config("thread-d128");
+    const Target& hopper = find_target("sm_90a");
+    const Shape shape{1, 4, 4, 3000, 3000};
+    CHECK(make_workspace(make_plan(spec, hopper), shape).tiles_drawn.bytes == 0);
+    spec.causal = CausalMode::kBottomRight;
+    const Plan plan = make_plan(spec, hopper);
+    CHECK(make_workspace(plan, shape).tiles_drawn.bytes == 4);
+    CHECK(make_workspace(plan, {1, 4, 4, 3000, 0}).tiles_drawn.bytes == 0);
+    CHECK(launch_steps(plan, shape).back().ctas_per_sm == 1);
+    spec.cluster_q = 2;
+    CHECK(make_workspace(make_plan(spec, hopper), shape).tiles_drawn.bytes == 0);
 }

@@ -237,7 +237,7 @@ inline u32 round_products_f16x2(u32 a, u32 b) {
         const double x = f16_to_f32(static_cast<u16>(a >> 16 * half));
         const double product = x * f16_to_f32(static_cast<u16>(b >> 16 * half));
         const double rounded = (product + 6755399441055744.0) - 6755399441055744.0;  // 1.5 * 2^52
-        result |= (0x6600u + static_cast<u32>(static_cast<i32>(rounded)) & 0xFFFFu) << 16 * half;
+        result |= ((0x6600u + static_cast<u32>(static_cast<i32>(rounded))) & 0xFFFFu) << 16 * half;
     }
     return result;
 }

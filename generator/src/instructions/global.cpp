@@ -67,6 +67,21 @@ constexpr Instruction kRows[] = {
     __builtin_memcpy(destination, value, 16);
 }
 )"},
+    {"atomic_next_global",
+     R"(// Adds one, or goes from `last` back to 0. Returns what was there.
+__device__ __forceinline__ u32 atomic_next_global(u32* address, u32 last) {
+    return atomicInc(address, last);
+}
+)",
+     R"(// Adds one, or goes from `last` back to 0. Returns what was there.
+inline u32 atomic_next_global(u32* address, u32 last) {
+    u32 old = __atomic_load_n(address, __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n(address, &old, old >= last ? 0 : old + 1, false,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    }
+    return old;
+}
+)"},
 };
 
 }  // namespace

@@ -35,17 +35,6 @@ __device__ __forceinline__ f32 div_normal(f32 a, f32 b) {
      R"(// a / b to nearest even, for b and quotient well inside the normal range: no branch for others.
 inline f32 div_normal(f32 a, f32 b) { return a / b; }
 )"},
-    {"div_approx",
-     R"(// a / b within two units of the last place, for b inside the normal range.
-__device__ __forceinline__ f32 div_approx(f32 a, f32 b) {
-    f32 inverse;
-    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(inverse) : "f"(b));
-    return a * inverse;
-}
-)",
-     R"(// a / b within two units of the last place, for b inside the normal range.
-inline f32 div_approx(f32 a, f32 b) { return a / b; }
-)"},
     {"div_rn",
      R"(__device__ __forceinline__ f32 div_rn(f32 a, f32 b) { return __fdiv_rn(a, b); }
 )",

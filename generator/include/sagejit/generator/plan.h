@@ -77,6 +77,7 @@ struct Plan {
     int promote_tiles = 0;      // key tiles from one promotion of the sums to the next; 0: none
     int master_offset = 0;      // sums promoted to fp32, bytes from the start of shared memory
     int master_reference_offset = 0;  // the reference of each row's
+    bool draws_tiles = false;         // CTAs draw query tiles, which differ in length
     int barrier_offset = 0;   // mbarriers of mma.sync, bytes from the start of shared memory
     int scratch_offset = 0;   // groups of query rows, rows to repair
     int early_exp_steps = 0;  // 16-key steps exponentiated before the wait for P V
