@@ -71,6 +71,22 @@ TEST_CASE("large fp8 shapes are right on a GPU") {
     }
 }
 
+TEST_CASE("fp8 sums of as many keys as are promoted at once, and a few more, on a GPU") {
+    const Device gpu = hopper_or_skip();
+    for (const int dim : {64, 128, 256}) {
+        Case c = fp8_case(CausalMode::kNone, dim);
+        const Plan plan = make_plan(c.spec, find_target("sm_90a"));
+        const int64_t keys = int64_t{plan.promote_tiles} * plan.tile_k;
+        for (const int64_t turns : {1, 2, 5}) {
+            for (const int64_t more : {int64_t{-1}, int64_t{0}, int64_t{1}, int64_t{plan.tile_k},
+                                       int64_t{plan.tile_k} + 1, keys - 1}) {
+                c.shape = {1, 1, 1, 192, turns * keys + more};
+                CHECK(check_case(c, gpu) == "");
+            }
+        }
+    }
+}
+
 TEST_CASE("GPU and host device agree bit for bit on V in fp8") {
     const Device gpu = hopper_or_skip();
     const std::vector<Spec> specs = fp8_specs();
