@@ -8,18 +8,23 @@
 // little in the processor's caches, as those of a real driver do.
 // Calls are timed in bursts that the driver's queue has room for, and the stream is empty before
 // each: otherwise a launch takes as long as the GPU needs for one. Each iteration has a burst of
-// every way, so that the differences are of neighbours in time; with a difference goes its standard
-// error.
+// every way, so that the differences are of neighbours in time, in an order drawn anew: what ran
+// just before leaves caches and the driver in a state of its own. With a difference goes its
+// standard error. SAGEJIT_LAUNCH_WAYS=by_handle,by_spec measures those alone, beside what they are
+// held against, and so with less error in the same time.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <map>
+#include <numeric>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,6 +73,31 @@ constexpr std::array<const char*, kWays> kNames = {"bare",
 
 // What a way is held against.
 Way base_of(Way way) { return way == kIdle || way == kWarm ? kIdle : kBare; }
+
+// Those to measure: all, or what SAGEJIT_LAUNCH_WAYS names with their bases. Ends the process for a
+// name that is none.
+std::vector<Way> chosen_ways() {
+    std::array<bool, kWays> chosen{};
+    const char* named = getenv("SAGEJIT_LAUNCH_WAYS");
+    if (named == nullptr) chosen.fill(true);
+    for (std::string_view rest = named != nullptr ? named : ""; !rest.empty();) {
+        const size_t comma = std::min(rest.find(','), rest.size());
+        const auto* const found = std::find(kNames.begin(), kNames.end(), rest.substr(0, comma));
+        if (found == kNames.end()) {
+            std::fprintf(stderr, "SAGEJIT_LAUNCH_WAYS: no such way: %s\n",
+                         std::string(rest.substr(0, comma)).c_str());
+            std::exit(2);
+        }
+        const auto way = static_cast<Way>(found - kNames.begin());
+        chosen[way] = chosen[base_of(way)] = true;
+        rest.remove_prefix(std::min(comma + 1, rest.size()));
+    }
+    std::vector<Way> ways;
+    for (int way = 0; way < kWays; ++way) {
+        if (chosen[way]) ways.push_back(static_cast<Way>(way));
+    }
+    return ways;
+}
 
 CUcontext current_context = nullptr;
 CUresult get_current_at_once(CUcontext* context) {
@@ -219,6 +249,7 @@ void report(benchmark::State& state, const char* config, size_t kernels, const S
         "over bare or idle +- its standard error\n",
         config, kernels, took[kBare].size(), kBurst);
     for (int way = 0; way < kWays; ++way) {
+        if (took[way].empty()) continue;
         const std::string name = kNames[way];
         const SampleSummary all = summarize(took[way]);
         state.counters[name] = all.median;
@@ -239,24 +270,19 @@ void report(benchmark::State& state, const char* config, size_t kernels, const S
 void launch_overhead(benchmark::State& state, const char* config) {
     Setting setting(config);
     current_context = primary_context(0);
-    for (int way = 0; way < kWays; ++way) time_way(static_cast<Way>(way), setting);
+    std::vector<Way> ways = chosen_ways();
+    for (const Way way : ways) time_way(way, setting);
     Samples took, added;
-    int64_t round = 0;
+    std::mt19937 random;
     for (auto _ : state) {
+        std::shuffle(ways.begin(), ways.end(), random);
         std::array<double, kWays> ns{};
-        // No way always comes first.
-        for (int i = 0; i < kWays; ++i) {
-            const auto way = static_cast<Way>((i + round) % kWays);
-            ns[way] = time_way(way, setting);
-        }
-        double total = 0;
-        for (int way = 0; way < kWays; ++way) {
+        for (const Way way : ways) ns[way] = time_way(way, setting);
+        for (const Way way : ways) {
             took[way].push_back(ns[way]);
-            added[way].push_back(ns[way] - ns[base_of(static_cast<Way>(way))]);
-            total += ns[way] * kBurst;
+            added[way].push_back(ns[way] - ns[base_of(way)]);
         }
-        ++round;
-        state.SetIterationTime(total * 1e-9);
+        state.SetIterationTime(std::accumulate(ns.begin(), ns.end(), 0.0) * kBurst * 1e-9);
     }
     report(state, config, setting.bare.count(), took, added);
 }
