@@ -116,7 +116,12 @@ TEST_CASE("CTAs of causal wgmma calls draw their tiles, those of a cluster do no
     const Plan plan = make_plan(spec, hopper);
     CHECK(make_workspace(plan, shape).tiles_drawn.bytes == 4);
     CHECK(make_workspace(plan, {1, 4, 4, 3000, 0}).tiles_drawn.bytes == 0);
+    const Shape longer{1, 4, 4, 30000, 30000};
     CHECK(launch_steps(plan, shape).back().ctas_per_sm == 1);
+    CHECK(launch_steps(plan, longer).back().ctas_per_sm == 1);
     spec.cluster_q = 2;
-    CHECK(make_workspace(make_plan(spec, hopper), shape).tiles_drawn.bytes == 0);
+    const Plan pairs = make_plan(spec, hopper);
+    CHECK(make_workspace(pairs, shape).tiles_drawn.bytes == 0);
+    CHECK(launch_steps(pairs, shape).back().ctas_per_sm == 1);
+    CHECK(launch_steps(pairs, longer).back().ctas_per_sm == 0);
 }

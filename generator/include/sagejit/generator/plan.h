@@ -76,7 +76,7 @@ struct Plan {
     float reference_bits = 0;   // log2 of a row's largest probability when its reference moves
     int promote_tiles = 0;      // key tiles from one promotion of the sums to the next; 0: none
     int master_offset = 0;      // sums promoted to fp32, bytes from the start of shared memory
-    int master_reference_offset = 0;  // the reference of each row's
+    int master_reference_offset = 0;  // the references of its rows
     bool draws_tiles = false;         // CTAs draw query tiles, which differ in length
     int barrier_offset = 0;   // mbarriers of mma.sync, bytes from the start of shared memory
     int scratch_offset = 0;   // groups of query rows, rows to repair
