@@ -2,6 +2,7 @@
 // warp issues the copies (docs/explanation/hopper.md).
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "plan_families.h"
 
@@ -20,6 +21,7 @@ constexpr int kValuePanel = 64;  // channels: 128 bytes of 16-bit values, the wi
 constexpr int kValuePanelBytes = 128;
 constexpr int kSumColumns = 8;         // the narrowest wgmma
 constexpr int kMaxSumChannels = 192;   // past it the sums' columns leave no registers
+constexpr int kMasterAlignment = 16;   // of sums that are promoted
 constexpr int kStageAlignment = 1024;  // bytes: the period of the 128-byte swizzle
 constexpr int kSignalBytes = 16;       // of a stage: two mbarriers
 constexpr int kOrderBytes = 24;        // a word, padded, and two mbarriers
@@ -153,6 +155,53 @@ void add_stage(Plan& plan) {
     plan.stage_bytes = round_up(plan.stage_bytes, kStageAlignment);
 }
 
+// Whether helpers quantize queries: where each warp of them can do so on its own, reading rows
+// whole and two for a scale, and where that is faster than by the warps that compute, as measured
+// (docs/benchmarks/hopper-log.md, version 16). Short rows of keys leave helpers too little time.
+bool quantizes_ahead(const Plan& plan) {
+    const Spec& spec = plan.spec;
+    const bool can =
+        spec.granularity == Granularity::kThread && spec.head_dim == 8 * plan.quant_lanes;
+    return can && spec.head_dim > 128 && spec.causal == CausalMode::kNone && !is_fp8(spec);
+}
+
+// Shared memory behind the stages: blocks of query tiles, then the sums that are promoted.
+void lay_out_blocks(Plan& plan, int blocks, bool with_terms) {
+    const Spec& spec = plan.spec;
+    const int query_offset = plan.stages * plan.stage_bytes;
+    plan.query_blocks = blocks;
+    plan.scratch_offset = query_offset + plan.tile_q * plan.head_dim_padded;
+    // Two words per group of query rows; with a mask, two a row for its repair.
+    const bool repairs = spec.causal != CausalMode::kNone && !is_fp8(spec);
+    const int scratch_words = 2 * plan.q_scales_per_tile + (repairs ? 2 * plan.tile_q : 0);
+    int end = plan.scratch_offset + 4 * scratch_words;
+    plan.block_signal_offset = plan.value_terms_offset = 0;
+    if (blocks > 1 || with_terms) {
+        plan.block_signal_offset = round_up(end, 16);
+        end = plan.block_signal_offset + kSignalBytes + 4 * plan.warps;
+    }
+    if (with_terms) {
+        plan.value_terms_offset = round_up(end, 16);
+        end = plan.value_terms_offset + 8 * spec.head_dim_v + 4;
+    }
+    plan.query_block_bytes =
+        round_up(end, blocks > 1 ? kStageAlignment : kMasterAlignment) - query_offset;
+    plan.master_offset = query_offset + blocks * plan.query_block_bytes;
+    const int master_bytes = plan.promote_tiles > 0 ? 4 * plan.tile_q * spec.head_dim_v : 0;
+    plan.master_reference_offset = plan.master_offset + master_bytes;
+    plan.shared_bytes = plan.master_reference_offset + (master_bytes > 0 ? 4 * plan.tile_q : 0);
+}
+
+// As much of it prepared ahead as there is room for.
+void add_blocks(Plan& plan) {
+    const int ahead = quantizes_ahead(plan) ? 2 : 1;
+    for (const auto& [blocks, with_terms] :
+         {std::pair{ahead, is_fp8(plan.spec)}, {1, is_fp8(plan.spec)}, {1, false}}) {
+        lay_out_blocks(plan, blocks, with_terms);
+        if (plan.shared_bytes <= plan.target.shared_per_cta) return;
+    }
+}
+
 Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
     Plan plan;
     plan.spec = spec;
@@ -195,15 +244,6 @@ Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
     plan.k_meta_bytes = plan.k_tile_bytes;
 
     add_stage(plan);
-    const int query_offset = plan.stages * plan.stage_bytes;
-    plan.master_offset = query_offset + plan.tile_q * plan.head_dim_padded;
-    const int master_bytes = plan.promote_tiles > 0 ? 4 * plan.tile_q * spec.head_dim_v : 0;
-    plan.master_reference_offset = plan.master_offset + master_bytes;
-    plan.scratch_offset = plan.master_reference_offset + (master_bytes > 0 ? 4 * plan.tile_q : 0);
-    // Two words per group of query rows; with a mask, two a row for its repair.
-    const bool repairs = spec.causal != CausalMode::kNone && !is_fp8(spec);
-    const int repair_words = repairs ? 2 * plan.tile_q : 0;
-    plan.shared_bytes = plan.scratch_offset + 4 * (2 * plan.q_scales_per_tile + repair_words);
 
     // S, P, O; then addresses, row state, descriptors.
     constexpr int kOverhead = 28;
@@ -213,6 +253,7 @@ Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
     plan.quant_threads = kQuantThreads;
     plan.quant_lanes = power_of_two_at_least(plan.head_dim_padded / 8);
     plan.quant_ctas_per_sm = quant_ctas_per_sm(spec, plan.quant_lanes, plan.tile_k);
+    add_blocks(plan);
     plan.quant_lanes_v = power_of_two_at_least(round_up(spec.head_dim_v, kValuePanel) / 8);
     // templates/wgmma/quant_layout.cuh: means and factors, marks, then scratch of the warps, for
     // sums of samples or a unit of V.
@@ -227,7 +268,8 @@ Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
 
 int registers_of(const Plan& plan) {
     // The copying warpgroup gives what it does not need to the others.
-    return plan.groups == 4 ? 112 : plan.groups == 3 ? 160 : 240;
+    const bool helps = plan.query_blocks == 2 || plan.value_terms_offset > 0;
+    return plan.groups == 4 ? 112 : plan.groups == 3 ? 160 : helps ? 232 : 240;
 }
 
 bool fits(const Plan& plan) {

@@ -44,6 +44,10 @@ Bindings wgmma_bindings(const Plan& plan) {
         {"v_offset", number(stage_region(plan, "v").offset)},
         {"ones_offset", number(plan.sums_by_mma ? stage_region(plan, "ones").offset : 0)},
         {"query_offset", number(plan.stages * plan.stage_bytes)},
+        {"query_blocks", number(plan.query_blocks)},
+        {"query_block_bytes", number(plan.query_block_bytes)},
+        {"block_signal_offset", number(plan.block_signal_offset)},
+        {"value_terms_offset", number(plan.value_terms_offset)},
         {"early_exp_steps", number(plan.early_exp_steps)},
         {"scale_lead", number(plan.scale_lead)},
         {"order_offset", number(plan.draws_tiles ? stage_region(plan, "order").offset : 0)},
@@ -115,6 +119,10 @@ SourceParts wgmma_parts(const Plan& plan) {
         {"attention.tiles", "wgmma/tiles.cuh"},
         {"attention.order", plan.draws_tiles ? "wgmma/order_drawn.cuh" : "wgmma/order_static.cuh"},
         {"attention.query", "wgmma/query.cuh"},
+        {"attention.terms", !fp8                          ? "wgmma/terms_none.cuh"
+                            : plan.value_terms_offset > 0 ? "wgmma/terms_shared.cuh"
+                                                          : "wgmma/terms_global.cuh"},
+        {"attention.ahead", "wgmma/ahead.cuh"},
         {"attention.products", "wgmma/products.cuh"},
         {"attention.product", fp8 ? "wgmma/product_fp8.cuh" : "wgmma/product_half.cuh"},
         {"attention.sums", sums},

@@ -13,8 +13,16 @@ static_assert(plan::meta_offset == plan::k_offset + plan::tile_k * plan::head_di
 static_assert(plan::k_meta_bytes == plan::k_tile_bytes, "");
 static_assert(plan::stage_bytes % 1024 == 0 && plan::v_offset % 1024 == 0, "swizzle periods");
 static_assert(plan::query_offset == plan::stages * plan::stage_bytes, "Q follows the stages");
+static_assert(plan::query_block_bytes % (plan::query_blocks > 1 ? 1024 : 16) == 0 &&
+                  plan::block_signal_offset % 16 == 0 && plan::value_terms_offset % 16 == 0,
+              "");
+static_assert(plan::query_offset + plan::query_blocks * plan::query_block_bytes <=
+                  plan::master_offset,
+              "blocks of queries, then what is promoted");
 static_assert(plan::order_offset % 8 == 0, "");
-static_assert(plan::barrier_offset % 8 == 0 && plan::shared_bytes > plan::scratch_offset, "");
+static_assert(plan::query_blocks == 1 || plan::order_offset == 0,
+              "a drawn tile is known too late to be prepared ahead");
+static_assert(plan::barrier_offset % 8 == 0 && plan::shared_bytes >= plan::scratch_offset, "");
 static_assert(plan::quant_lanes * 8 >= plan::head_dim_padded && plan::quant_lanes <= 32, "");
 static_assert(plan::mean_samples >= 0 && plan::value_samples >= 0 && plan::value_sample_keys > 0 &&
                   plan::short_value_keys > 0 && plan::most_value_samples % 2 == 1,

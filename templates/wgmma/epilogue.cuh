@@ -56,13 +56,13 @@ __device__ __forceinline__ bool write_output(const Call& call, const TilePositio
         const f32 shift = query_shift(call, position, query);
         const i32 limit = row_limit(call, query);
         const bool bad =
-            limit > 0 && (first_bad_key < limit || is_bad_query(walk.shared, row_in_tile));
+            limit > 0 && (first_bad_key < limit || is_bad_query(walk.block, row_in_tile));
         const bool replaced = bad || limit == 0;
         const f32 inverse = replaced ? 1.0f : normalising_factor(sum);
         if (vote_any(replaced))
             replace_row(output, h, replaced, bad ? bits_to_f32(kNanBits) : 0.0f);
         if (inside) {
-            keep_row(walk.shared, row_in_tile, walk.query_factor,
+            keep_row(walk.block, row_in_tile, walk.query_factor,
                      replaced ? kNoReference : rows.offset[h]);
         }
         const auto pair_of = [&](int column) {

@@ -2,9 +2,15 @@
 // which a lane holds g = lane / 4 (h = 0) and g + 8 (h = 1). Register 4 j + 2 h + e of an
 // accumulator is column 8 j + 2 (lane % 4) + e (PTX ISA, wgmma, "Register fragments").
 constexpr u32 kGroupThreads = 128;
+// Warps of the copying warpgroup that copy nothing; whether they have anything to do (ahead.cuh).
+constexpr u32 kHelpers = 3;
+constexpr bool kQueriesAhead = plan::query_blocks == 2;
+constexpr bool kHelp = kQueriesAhead || plan::value_terms_offset > 0;
 // Registers a thread, once the copying warpgroup has given some away.
-constexpr int kCopyRegisters = plan::warps == 8 ? 24 : 32;
-constexpr int kComputeRegisters = plan::warps == 16 ? 112 : plan::warps == 12 ? 160 : 240;
+constexpr int kCopyRegisters = plan::warps == 8 ? (kHelp ? 40 : 24) : 32;
+constexpr int kComputeRegisters = plan::warps == 16   ? 112
+                                  : plan::warps == 12 ? 160
+                                                      : (kHelp ? 232 : 240);
 constexpr u32 kGroupRows = 64;
 constexpr int kScoreRegisters = plan::tile_k / 2;
 constexpr int kOutputRegisters = plan::output_columns / 2;

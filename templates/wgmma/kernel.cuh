@@ -9,6 +9,7 @@ __device__ __forceinline__ void prepare_barriers(const Call& call, u32 shared) {
         mbarrier_init(barrier_of(stage, Signal::kRead), plan::cluster_q * plan::warps);
     }
     prepare_order(shared);
+    prepare_blocks(shared);
     mbarrier_init_fence();
     if (call.v_packed == 0 && call.len_k > 0) prefetch_tensor_map(&call.v_map);
 }
@@ -28,15 +29,33 @@ __device__ __forceinline__ void copy_all(const Call& call, u32 shared) {
     }
 }
 
-// The first rows of the CTA's next query tile, on their way while this one is finished. Its
-// position; that of this tile where there is no other.
+// The position of the CTA's next query tile; that of this one where there is no other. Its first
+// rows are on their way while this one is finished, unless helpers read them.
 __device__ __forceinline__ TilePosition fetch_next(const Call& call, const TilePosition& position,
                                                    u32 next_tile, QueryRows& rows) {
     rows = {};  // the old ones have been used
     if (next_tile >= query_tiles(call)) return position;
     const TilePosition next = locate_tile(call, next_tile);
-    fetch_queries(call, next, rows);
+    if (!kQueriesAhead) fetch_queries(call, next, rows);
     return next;
+}
+
+// Lower word of the descriptor of the group's queries.
+__device__ __forceinline__ u32 query_descriptor(u32 block) {
+    return descriptor_low(kInt8Leading, query_address(block, group_index() * kGroupRows, 0));
+}
+
+// Queries of a tile, of which `rows` may have the first: by the group itself unless helpers have
+// quantized them.
+__device__ __forceinline__ void take_queries(const Call& call, const TilePosition& position,
+                                             Walk& walk, QueryRows& rows) {
+    walk.block = block_of(walk.shared, walk.turn);
+    if (!has_queries(walk.block, walk.turn)) {
+        if (kQueriesAhead) fetch_queries(call, position, rows);
+        quantize_queries(call, position, walk.block, rows);
+    }
+    if (kQueriesAhead) walk.query = query_descriptor(walk.block);
+    walk.query_factor = query_factor(call, walk.block);
 }
 
 // One query tile, as far as this warp's group has to do with it; on to the next one.
@@ -57,10 +76,13 @@ __device__ __forceinline__ void compute_tile(const Call& call, u32& tile, TilePo
     skip_steps(walk.shared, walk.stage, steps_of(all_tiles) - steps_of(tiles));
     tile = next_tile(call, tile, order, walk.shared);
     const TilePosition next = fetch_next(call, position, tile, fetched);
-    finish_output(call, position, carried.rows, output);
+    if (kHelp) wait_for_block(walk.block, walk.turn);
+    finish_output(call, position, carried.rows, walk.block, output);
     const bool repair =
         write_output(call, position, walk, carried.rows, output, carried.first_bad_key);
-    if (vote_any(repair)) repair_output(call, position, walk.shared);
+    if (vote_any(repair)) repair_output(call, position, walk.block);
+    leave_block(walk.block);
+    ++walk.turn;
     position = next;
 }
 
@@ -73,23 +95,28 @@ extern "C" __global__ void __launch_bounds__(plan::threads, plan::ctas_per_sm)
     start_together();
     if (warp_index() >= plan::warps) {
         set_max_registers_down<kCopyRegisters>();
-        if (warp_index() == plan::warps) copy_all(call, shared);
+        if (warp_index() == plan::warps) {
+            copy_all(call, shared);
+        } else {
+            help(call, shared, warp_index() - plan::warps - 1);
+        }
         return;
     }
     set_max_registers_up<kComputeRegisters>();
     Walk walk;
     walk.shared = shared;
     walk.stage = {shared, 0};
-    walk.query = descriptor_low(kInt8Leading, query_address(shared, group_index() * kGroupRows, 0));
+    walk.turn = 0;
+    walk.query = query_descriptor(shared);
     bool waited = false;
     QueryRows rows;
     TileOrder order{};
     u32 tile = cta_index();
     TilePosition position = locate_tile(call, tile);
-    fetch_queries(call, position, rows);
+    if (!kQueriesAhead) fetch_queries(call, position, rows);
 #pragma unroll 1
     while (tile < query_tiles(call)) {
-        walk.query_factor = quantize_queries(call, position, shared, rows);
+        take_queries(call, position, walk, rows);
         if (!waited) grid_dependency_wait();
         waited = true;
         compute_tile(call, tile, position, order, walk, rows);

@@ -22,7 +22,8 @@ __device__ __forceinline__ void prepare_order(u32 shared) {
     for (TileOrder order{0}; order.turn < 2; ++order.turn) {
         const u32 word = order_word(order, shared);
         mbarrier_init(order_barrier(word, OrderSignal::kDrawn), 1);
-        mbarrier_init(order_barrier(word, OrderSignal::kTaken), plan::warps);
+        mbarrier_init(order_barrier(word, OrderSignal::kTaken),
+                      plan::warps + (kHelp ? kHelpers : 0));
     }
 }
 

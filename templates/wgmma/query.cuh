@@ -5,6 +5,9 @@
 constexpr u32 kUnitRows = plan::warp_q;
 constexpr u32 kComputeBarrier = 1;  // of all computing warps; 2 and up are those of the groups
 
+// A block of shared memory holds what one query tile needs besides keys and values; `shared` below
+// is where shared memory would begin if its block were the first.
+
 // Scratch: a word per group of rows.
 __device__ __forceinline__ u32 query_groups(u32 shared) { return shared + plan::scratch_offset; }
 
@@ -154,9 +157,11 @@ constexpr bool kRowPairs = kUnitGroups == kUnitRows / 2;
 constexpr int kApart = kUnitPasses / 2;
 constexpr int kPairs = kApart < 4 ? kApart : 4;
 static_assert(!kRowPairs || kApart == kPairs || kApart == 2 * kPairs, "one helping or two");
-struct QueryRows {
-    u32 pairs[kPairs][2][4];
+template <int count>
+struct RowPairs {
+    u32 pairs[count][2][4];
 };
+using QueryRows = RowPairs<kPairs>;
 
 // Whether all rows of a unit can be read 16 bytes a lane; the same for a whole warp.
 __device__ __forceinline__ bool reads_whole_rows(const Call& call, const TilePosition& position,
@@ -166,17 +171,24 @@ __device__ __forceinline__ bool reads_whole_rows(const Call& call, const TilePos
            call.q.vector_access != 0;
 }
 
+// For units that can be read so.
+template <int count>
+__device__ __forceinline__ void load_whole_rows(const Call& call, QuerySource source,
+                                                UnitPlace place, RowPairs<count>& rows) {
+    const u16* row = source.first + token_offset(call.q, place.tile_row(0));
+    const i64 step = token_offset(call.q, kPassRows);
+#pragma unroll
+    for (int i = 0; i < count; ++i) {
+        load_global_u32x4(rows.pairs[i][0], row + i * step);
+        load_global_u32x4(rows.pairs[i][1], row + (i + kApart) * step);
+    }
+}
+
 __device__ __forceinline__ void load_row_pairs(const Call& call, const TilePosition& position,
                                                QuerySource source, UnitPlace place,
                                                QueryRows& rows) {
     if (reads_whole_rows(call, position, place.unit)) {
-        const u16* row = source.first + token_offset(call.q, place.tile_row(0));
-        const i64 step = token_offset(call.q, kPassRows);
-#pragma unroll
-        for (int i = 0; i < kPairs; ++i) {
-            load_global_u32x4(rows.pairs[i][0], row + i * step);
-            load_global_u32x4(rows.pairs[i][1], row + (i + kApart) * step);
-        }
+        load_whole_rows(call, source, place, rows);
         return;
     }
 #pragma unroll
@@ -199,18 +211,19 @@ __device__ __forceinline__ void fetch_queries(const Call& call, const TilePositi
 
 // Quantizes pairs of rows. Returns false, and leaves them, where a row holds NaN or Inf or is too
 // small.
+template <int count>
 __device__ __forceinline__ bool quantize_pairs(const Call& call, UnitPlace place, u32 shared,
-                                               const QueryRows& rows) {
+                                               const RowPairs<count>& rows) {
     constexpr u32 kLowHalves = 0x5410;
-    u32 largest[kPairs + kPairs % 2] = {};
+    u32 largest[count + count % 2] = {};
 #pragma unroll
-    for (int i = 0; i < kPairs; ++i) {
+    for (int i = 0; i < count; ++i) {
         largest[i] = max_u16x2(lane_magnitude(rows.pairs[i][0]), lane_magnitude(rows.pairs[i][1]));
     }
-    f32 amax[kPairs + kPairs % 2];
+    f32 amax[count + count % 2];
     bool usable = true;
 #pragma unroll
-    for (int i = 0; i < kPairs; i += 2) {  // two of them share the exchanges
+    for (int i = 0; i < count; i += 2) {  // two of them share the exchanges
         const u32 both = row_magnitude(permute_bytes(largest[i], largest[i + 1], kLowHalves));
 #pragma unroll
         for (int k = 0; k < 2; ++k) {
@@ -224,7 +237,7 @@ __device__ __forceinline__ bool quantize_pairs(const Call& call, UnitPlace place
     const u32 first = query_address(shared, place.tile_row(0), UnitPlace::channel());
     const bool inside = UnitPlace::channel() < plan::head_dim_padded;
 #pragma unroll
-    for (int i = 0; i < kPairs; ++i) {
+    for (int i = 0; i < count; ++i) {
         const f32 factor = packed_factor(amax[i]);
         const f32 signed_factor = call.logit_scale < 0.0f ? -factor : factor;
         store_shared_f32_if(UnitPlace::channel() == 0, groups + 4 * i * kPassRows,
@@ -297,9 +310,9 @@ __device__ __forceinline__ f32 query_factor(const Call& call, u32 shared) {
 }
 
 // The group's queries of a tile, of which `fetched` has the first. Its warps meet before, as they
-// may still read those of the tile before, and after. Returns this lane's factor.
-__device__ __forceinline__ f32 quantize_queries(const Call& call, const TilePosition& position,
-                                                u32 shared, QueryRows& fetched) {
+// may still read those of the tile before, and after.
+__device__ __forceinline__ void quantize_queries(const Call& call, const TilePosition& position,
+                                                 u32 shared, QueryRows& fetched) {
     const u32 group_barrier = kComputeBarrier + 1 + group_index();
     const QuerySource source = query_source(call, position);
     named_barrier_sync(group_barrier, kGroupThreads);
@@ -314,7 +327,6 @@ __device__ __forceinline__ f32 quantize_queries(const Call& call, const TilePosi
     fence_async_shared();
     warp_barrier();
     named_barrier_sync(group_barrier, kGroupThreads);
-    return query_factor(call, shared);
 }
 
 // Whether a query row held NaN or Inf: the quantizer marks its first byte.

@@ -316,6 +316,50 @@ TEST_CASE("clusters are planned on sm_90a where asked for, and refused elsewhere
     CHECK(supports(find_target("sm_80"), spec));
 }
 
+TEST_CASE("what a query tile needs lies in blocks that do not overlap") {
+    const Target& hopper = find_target("sm_90a");
+    int ahead = 0, terms = 0;
+    for (int head_dim = kMinHeadDim; head_dim <= kMaxHeadDim; head_dim += kHeadDimStep) {
+        for (const bool fp8 : {false, true}) {
+            for (const CausalMode causal : {CausalMode::kNone, CausalMode::kBottomRight}) {
+                Spec spec = spec_of(head_dim);
+                spec.causal = causal;
+                if (fp8) {
+                    spec.pv_type = PvType::kFp8;
+                    spec.pv_accum = PvAccum::kFp32PromoteFp32;
+                    spec.smooth_v = true;
+                }
+                for (const Plan& plan : candidates(spec, hopper)) {
+                    INFO(head_dim << " fp8 " << fp8 << " tile_k " << plan.tile_k);
+                    const int queries = plan.stages * plan.stage_bytes;
+                    const int block_end = queries + plan.query_block_bytes;
+                    CHECK(plan.scratch_offset == queries + plan.tile_q * plan.head_dim_padded);
+                    int end = plan.scratch_offset + 8 * plan.q_scales_per_tile;
+                    if (plan.query_blocks > 1 || plan.value_terms_offset > 0) {
+                        CHECK(plan.block_signal_offset >= end);
+                        end = plan.block_signal_offset + 16 + 4 * plan.warps;
+                    }
+                    if (plan.value_terms_offset > 0) {
+                        CHECK(plan.value_terms_offset >= end);
+                        end = plan.value_terms_offset + 8 * plan.spec.head_dim_v + 4;
+                    }
+                    CHECK(block_end >= end);
+                    CHECK(plan.master_offset >=
+                          queries + plan.query_blocks * plan.query_block_bytes);
+                    CHECK(plan.shared_bytes >= plan.master_offset);
+                    CHECK(plan.shared_bytes <= hopper.shared_per_cta);
+                    ahead += plan.query_blocks == 2;
+                    terms += plan.value_terms_offset > 0;
+                    if (plan.query_blocks == 2) CHECK(causal == CausalMode::kNone);
+                    if (plan.value_terms_offset > 0) CHECK(fp8);
+                }
+            }
+        }
+    }
+    CHECK(ahead > 0);
+    CHECK(terms > 0);
+}
+
 TEST_CASE("fp8 values are planned on sm_90a, promoted often enough, and refused elsewhere") {
     const auto fp8 = [](int head_dim) {
         Spec spec = spec_of(head_dim);
@@ -339,7 +383,7 @@ TEST_CASE("fp8 values are planned on sm_90a, promoted often enough, and refused 
                 CHECK(plan.shared_bytes <= hopper.shared_per_cta);
                 const int references = plan.master_offset + 4 * plan.tile_q * head_dim;
                 CHECK(plan.master_reference_offset >= references);
-                CHECK(plan.scratch_offset >= plan.master_reference_offset + 4 * plan.tile_q);
+                CHECK(plan.shared_bytes >= plan.master_reference_offset + 4 * plan.tile_q);
             }
             CHECK(supports(hopper, spec));
         }

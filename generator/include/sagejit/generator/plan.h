@@ -78,13 +78,18 @@ struct Plan {
     int master_offset = 0;      // sums promoted to fp32, bytes from the start of shared memory
     int master_reference_offset = 0;  // the references of its rows
     bool draws_tiles = false;         // CTAs draw query tiles, which differ in length
-    int barrier_offset = 0;   // mbarriers of mma.sync, bytes from the start of shared memory
-    int scratch_offset = 0;   // groups of query rows, rows to repair
-    int early_exp_steps = 0;  // 16-key steps exponentiated before the wait for P V
-    int scale_lead = 0;       // 16-key steps by which multiply-adds lead exponentials; 0: any
-    int mean_samples = 0;     // keys whose mean is subtracted; 0: all
-    int value_samples = 0;    // tokens of V whose mean is subtracted, and that choose its scales
-    int settle_parts = 0;     // most CTAs a head of the kernel that settles V's scales; 0: none
+    int barrier_offset = 0;  // mbarriers of mma.sync, bytes from the start of shared memory
+    // What a query tile needs besides keys and values: a block of shared memory, or two that take
+    // turns, so that one is prepared while the other is in use. Offsets are those of the first.
+    int query_blocks = 0, query_block_bytes = 0;
+    int scratch_offset = 0;       // groups of query rows, rows to repair
+    int block_signal_offset = 0;  // two mbarriers, and a word for every 16 rows
+    int value_terms_offset = 0;   // e4m3: scales and means of V's channels, first bad key; 0: none
+    int early_exp_steps = 0;      // 16-key steps exponentiated before the wait for P V
+    int scale_lead = 0;           // 16-key steps by which multiply-adds lead exponentials; 0: any
+    int mean_samples = 0;         // keys whose mean is subtracted; 0: all
+    int value_samples = 0;  // tokens of V whose mean is subtracted, and that choose its scales
+    int settle_parts = 0;   // most CTAs a head of the kernel that settles V's scales; 0: none
 
     // Shared memory of the attention kernel: `stages` copies of the regions, then Q's tile where
     // it is kept there.
