@@ -63,8 +63,9 @@ __device__ __forceinline__ void find_value_means(const Call& call, i32 kv_row,
         const f32 mean = div_rn(all, count);
         const f32 spread = max_f32(fma_rn(-all, mean, all_squares), 0.0f);
         const f32 noise = div_rn(spread, mul_rn(count, count));  // variance of the mean
-        // False where sums passed the range of fp32 as well.
-        const bool clear = mul_rn(mean, mean) > noise;
+        // Sums past the range of fp32 give no mean.
+        const bool usable = (f32_to_bits(all_squares) & kInfinityBits) != kInfinityBits;
+        const bool clear = usable && mul_rn(mean, mean) > noise;
         store_shared_f32(mean_word(shared, channel),
                          clear ? add_rn(mean, -div_rn(noise, mean)) : 0.0f);
     }

@@ -117,6 +117,23 @@ TEST_CASE("fp8 sums of any number of key tiles are promoted often enough") {
     }
 }
 
+TEST_CASE("values of bf16 too large to be summed have no mean taken off") {
+    // Squares pass the range of fp32, then sums of a sample's 64 values as well.
+    for (const double size : {1e25, 1e37}) {
+        Case c = fp8_case(64);
+        c.spec.dtype = c.spec.output_dtype = DataType::kBf16;
+        c.shape = {1, 1, 1, 70, 300};
+        AttentionInput input = draw(c);
+        for (int64_t i = 0; i < 300 * 64; ++i) {
+            uint16_t& bits = input.v.bits()[i];
+            bits = bf16_from_double((bf16_to_float(bits) + (i % 64 < 32 ? 5.0 : 0.0)) * size);
+        }
+        const Outcome outcome = run_case(kernel_for(c, Device::host()), c, input);
+        INFO(size);
+        CHECK(disagreements(c, outcome) == std::vector<std::string>{});
+    }
+}
+
 TEST_CASE("values that the sample of V does not foretell are settled") {
     enum class Surprise { kLarge, kZeroSample, kAllZero, kLargest, kTiny };
     for (const Surprise surprise : {Surprise::kLarge, Surprise::kZeroSample, Surprise::kAllZero,
