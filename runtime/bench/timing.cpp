@@ -1,8 +1,10 @@
 #include "bench/timing.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <memory>
+#include <thread>
 #include <vector>
 
 namespace sagejit {
@@ -15,12 +17,17 @@ constexpr int kMostLaunches = 256;
 
 class Timer {
   public:
-    Timer(const Stream& stream, const std::function<void(int64_t)>& launch)
-        : stream_(stream), launch_(launch) {
-        for (int i = 0; i < kSamplesInFlight; ++i) {
+    Timer(const Stream& stream, const std::function<void(int64_t)>& launch, double rest_ms,
+          int64_t launched = 0)
+        : stream_(stream), launch_(launch), rest_(rest_ms), next_(launched) {
+        const int in_flight = rest_ms > 0 ? 1 : kSamplesInFlight;
+        for (int i = 0; i < in_flight; ++i) {
             timers_.push_back(std::make_unique<StreamTimer>(stream));
         }
     }
+
+    // Launches so far, those of timers before this one included.
+    int64_t launched() const { return next_; }
 
     // Milliseconds of each of `count` samples of `launches` launches, for one launch.
     // lead: an untimed launch goes ahead of each batch, so that the first event of a batch is
@@ -28,7 +35,9 @@ class Timer {
     std::vector<double> sample(int count, int launches, bool lead) {
         std::vector<double> result;
         while (static_cast<int>(result.size()) < count) {
-            const int batch = std::min(kSamplesInFlight, count - static_cast<int>(result.size()));
+            const int batch =
+                std::min(static_cast<int>(timers_.size()), count - static_cast<int>(result.size()));
+            if (rest_.count() > 0) std::this_thread::sleep_for(rest_);
             if (lead) launch_(next_++);
             for (int i = 0; i < batch; ++i) {
                 timers_[i]->start();
@@ -46,8 +55,9 @@ class Timer {
   private:
     const Stream& stream_;
     const std::function<void(int64_t)>& launch_;
+    std::chrono::duration<double, std::milli> rest_;
+    int64_t next_;
     std::vector<std::unique_ptr<StreamTimer>> timers_;
-    int64_t next_ = 0;
 };
 
 // Launches until the time is over; returns the milliseconds of one launch near the end.
@@ -71,8 +81,8 @@ int sample_count(double sample_ms, const TimingOptions& options) {
 
 Timing measure(const Stream& stream, const std::function<void(int64_t)>& launch,
                const TimingOptions& options, bool single) {
-    Timer timer(stream, launch);
-    const double one = warm_up(timer, options);
+    Timer warm(stream, launch, 0);
+    const double one = warm_up(warm, options);
     Timing timing;
     if (!single) {
         const double wanted = std::ceil(options.sample_ms / std::max(one, 1e-4));
@@ -80,6 +90,7 @@ Timing measure(const Stream& stream, const std::function<void(int64_t)>& launch,
     }
     const int count = sample_count(one * timing.launches_per_sample, options);
     const bool lead = !stream.device().is_host();
+    Timer timer(stream, launch, options.rest_ms, warm.launched());
     timing.ms = summarize(timer.sample(count, timing.launches_per_sample, lead));
     return timing;
 }

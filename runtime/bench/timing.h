@@ -20,6 +20,10 @@ struct TimingOptions {
     // A sample is as many launches back to back as take this long: between the launches of one
     // sample the stream never runs dry, so short kernels are not timed by the host's launch rate.
     double sample_ms = 2;
+    // The host waits this long before each sample, for the GPU to be idle: what a call takes that
+    // comes now and then, before the GPU's power limit lowers its clock. 0: samples follow one
+    // another.
+    double rest_ms = 0;
 };
 
 struct Timing {

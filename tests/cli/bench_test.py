@@ -3,6 +3,7 @@
 
 import json
 import math
+import time
 
 from command_line import BAD_INPUT, OK, ROOT, USAGE, TestCase, main, sagejit
 
@@ -24,7 +25,7 @@ class Bench(TestCase):
     def check_row(self, row):
         """What every row has, and what must hold of a measurement."""
         for key in ("kind", "time", "sagejit", "config", "spec", "plan", "tuning", "plan_details", "hash", "device",
-                    "device_name", "driver", "target", "shape", "flops", "rotate", "workspace_bytes",
+                    "device_name", "driver", "target", "shape", "flops", "rotate", "rest_s", "workspace_bytes",
                     "from_cache", "compile_ms", "timer", "attention", "whole_call", "peak", "gpu",
                     "outputs_finite"):
             self.assertIn(key, row)
@@ -116,6 +117,19 @@ class Bench(TestCase):
         self.assertGreaterEqual(row["attention"]["samples"], 3)
 
 
+    def test_rest(self):
+        (row,) = self.rows("--shape", "1,1,1,64,64,32")
+        self.assertEqual(row["rest_s"], 0)
+        start = time.monotonic()
+        (row,) = self.rows("--shape", "1,1,1,64,64,32", "--rest", "0.05", quick=(*HOST, "--iterations", "4"))
+        self.assertGreaterEqual(time.monotonic() - start, 8 * 0.05)  # four samples of either column
+        self.check_row(row)
+        self.assertEqual((row["rest_s"], row["attention"]["samples"]), (0.05, 4))
+        self.assertLess(row["attention"]["q1_ms"], 50)
+        (row,) = self.rows("--shape", "1,1,1,64,64,32", "--rest", "0.001", quick=HOST)
+        self.assertLessEqual(row["attention"]["samples"], 20)
+
+
 class Refused(TestCase):
     def test_usage(self):
         config = self.write_config()
@@ -125,6 +139,7 @@ class Refused(TestCase):
         for wrong in (["--rotate", "x"], ["--rotate", "1001"], ["--iterations", "-1"],
                       ["--iterations", "1000001"], ["--min-time", "0"], ["--min-time", "-1"],
                       ["--min-time", "inf"], ["--min-time", "1", "--iterations", "2"],
+                      ["--rest", "0"], ["--rest", "-1"], ["--rest", "4000"], ["--rest", "x"],
                       ["--candidates", "--no-tuning"]):
             with self.subTest(wrong=wrong):
                 self.fail_with(USAGE, *base, *shape, *wrong, error="usage")

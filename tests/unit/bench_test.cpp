@@ -2,6 +2,7 @@
 #include "bench/bench.h"
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -145,6 +146,27 @@ TEST_CASE("timing warms up, rotates and counts") {
     CHECK(many.launches_per_sample > 1);
     CHECK(seen.size() == 1 + 5 * static_cast<size_t>(many.launches_per_sample));
     CHECK(time_single_launches(stream, launch, options).launches_per_sample == 1);
+}
+
+TEST_CASE("timing rests before each sample, and not before warm-up") {
+    const Stream stream{Device::host()};
+    std::vector<int64_t> seen;
+    std::vector<std::chrono::steady_clock::time_point> times;
+    const auto launch = [&](int64_t index) {
+        seen.push_back(index);
+        times.push_back(std::chrono::steady_clock::now());
+    };
+    TimingOptions options;
+    options.iterations = 3;
+    options.sample_ms = 0;
+    options.rest_ms = 30;
+    const Timing timing = time_launches(stream, launch, options);
+    CHECK(timing.ms.count == 3);
+    CHECK(timing.ms.max < 30);  // the rest is no part of a sample
+    REQUIRE(seen == std::vector<int64_t>{0, 1, 2, 3});
+    for (size_t i = 1; i < times.size(); ++i) {
+        CHECK(times[i] - times[i - 1] >= std::chrono::milliseconds(30));
+    }
 }
 
 TEST_CASE("attention alone repeats the last step on operands left in the workspace") {

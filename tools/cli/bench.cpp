@@ -28,11 +28,14 @@ struct Options {
     std::vector<std::string> configs, shapes, from;
     std::string target, device, jsonl, html;
     uint64_t rotate = 0, iterations = 0, seed = 0;
-    std::optional<double> min_time;
+    std::optional<double> min_time, rest;
     bool candidates = false, no_tuning = false, no_cache = false;
     bool allow_slow_code = false, json = false;
 };
 
+// Samples with a rest before each, unless --iterations says how many.
+constexpr int kMostRests = 20;
+constexpr double kLongestRest = 3600;
 constexpr uint64_t kMostSets = 1000, kMostIterations = 1'000'000;
 // Of the device's free memory; the rest is for the driver and whoever shares the device.
 constexpr double kMemoryShare = 0.8;
@@ -62,6 +65,10 @@ TimingOptions timing_options(const Options& options, const Device& device) {
         timing.min_samples = 3;
     }
     if (options.min_time) timing.measure_ms = *options.min_time * 1e3;
+    if (options.rest) {
+        timing.rest_ms = *options.rest * 1e3;
+        timing.max_samples = kMostRests;
+    }
     timing.iterations = static_cast<int>(options.iterations);
     return timing;
 }
@@ -76,6 +83,9 @@ void check_options(const Options& options) {
     }
     if (options.min_time && !(*options.min_time > 0)) {
         throw UsageError("--min-time is seconds above 0");
+    }
+    if (options.rest && !(*options.rest > 0 && *options.rest <= kLongestRest)) {
+        throw UsageError(fmt::format("--rest is seconds above 0, at most {}", kLongestRest));
     }
     if (options.candidates && options.no_tuning) {
         throw UsageError("--candidates and --no-tuning exclude each other", "choose one");
@@ -230,8 +240,14 @@ void bench_shape(const Config& config, const std::vector<const Prepared*>& plans
     const Stream stream(device);
     const TimingOptions timing = timing_options(options, device);
     for (const Prepared* each : plans) {
-        const BenchSubject subject{
-            config, each->plan, sizes, device, each->match, rotate, monitor.driver_version()};
+        const BenchSubject subject{config,
+                                   each->plan,
+                                   sizes,
+                                   device,
+                                   each->match,
+                                   rotate,
+                                   monitor.driver_version(),
+                                   options.rest.value_or(0)};
         Json row;
         if (each->error) {
             row = error_row_json(subject, *each->error);
@@ -330,6 +346,9 @@ void add_bench(CommandLine& line) {
                       "Input sets to rotate among (default: enough to leave the L2 cache)");
     verb.number("--min-time", options->min_time, "SECONDS",
                 "Time to spend on each column (default: 0.3)");
+    verb.number("--rest", options->rest, "SECONDS",
+                "Leave the GPU idle this long before each sample, of which at most 20 are\n"
+                "taken: speed before its power limit lowers the clock");
     verb.whole_number("--iterations", options->iterations, "N",
                       "Take exactly this many samples instead");
     verb.whole_number("--seed", options->seed, "N", "Of the random inputs (default: 0)");

@@ -91,7 +91,8 @@ Json subject_json(const BenchSubject& subject) {
             {"target", plan.target.name},
             {"shape", sizes_json(subject.sizes)},
             {"flops", attention_flops(subject.sizes.shape, plan.spec)},
-            {"rotate", subject.rotate}};
+            {"rotate", subject.rotate},
+            {"rest_s", subject.rest_s}};
 }
 
 Json row_json(const BenchSubject& subject, const Kernel& kernel, const BenchResult& result) {

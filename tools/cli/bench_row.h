@@ -20,6 +20,7 @@ struct BenchSubject {
     TuningMatch match = TuningMatch::kNone;  // what chose the plan
     int rotate = 0;                          // operand sets
     std::string nvidia_driver;               // "580.159.03"; empty where unknown
+    double rest_s = 0;                       // before each sample
 };
 
 // "q128 k64 w16 s3": tiles, queries a warp, stages; then " c2" where CTAs form clusters.
