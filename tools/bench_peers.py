@@ -49,6 +49,8 @@ def parse_arguments(argv):
                         help=f"only these of {', '.join(peer.name for peer in PEERS)}")
     parser.add_argument("--candidates", action="store_true", help="measure every plan of the configs")
     parser.add_argument("--min-time", type=float, default=0.3, help="seconds a figure (default: 0.3)")
+    parser.add_argument("--rest", type=float, default=0, metavar="SECONDS",
+                        help="leave the GPU idle this long before each sample (default: 0)")
     parser.add_argument("--quick", action="store_true", help="three shapes, 0.1 seconds a figure")
     parser.add_argument("--budget", type=float, metavar="SECONDS",
                         help="begin no further shape after this long")
@@ -59,6 +61,8 @@ def parse_arguments(argv):
         options.min_time = min(options.min_time, 0.1)
     if options.min_time <= 0:
         parser.error("--min-time is above 0")
+    if not 0 <= options.rest <= 3600:
+        parser.error("--rest is at most 3600, and not negative")
     try:
         options.shapes = parse_shapes(options)
     except (OSError, ValueError) as error:
@@ -114,6 +118,8 @@ def run_sagejit(options, shape, files):
                "--min-time", options.min_time, "--config", *files]
     if options.candidates:
         command.append("--candidates")
+    if options.rest:
+        command += ["--rest", options.rest]
     command = list(map(str, command))
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -130,7 +136,7 @@ class Run:
     def __init__(self, options, write):
         self.options, self.write, self.problems = options, write, []
         self.peers = [peer for peer in PEERS if not options.peers or peer.name in options.peers]
-        self.bench = PeerBench(options.min_time * 1e3)
+        self.bench = PeerBench(options.min_time * 1e3, options.rest)
         if options.device == "host":
             self.bench.problem = self.bench.problem or "sagejit runs on the host device"
         self.configs = Configs(options.configs, options.out / "configs")

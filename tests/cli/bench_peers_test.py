@@ -7,6 +7,7 @@ import subprocess
 import sys
 import types
 import unittest
+import unittest.mock
 import xml.etree.ElementTree
 
 from command_line import ROOT, SAGEJIT, TestCase, main
@@ -56,7 +57,9 @@ class Timing(unittest.TestCase):
         summary = timing.summarize([5, 1, 4, 2])
         self.assertEqual([summary[key] for key in ("median_ms", "q1_ms", "q3_ms")], [3, 1.75, 4.25])
 
-    def test_launches_are_batched_and_counted(self):
+    @staticmethod
+    def launches(*arguments):
+        """Samples, launches a sample and the indices of all launches, each of 1/16 ms."""
         class Event:
             now = 0.0
 
@@ -71,19 +74,26 @@ class Timing(unittest.TestCase):
 
         cuda = types.SimpleNamespace(Event=Event, synchronize=lambda: None)
         torch = types.SimpleNamespace(cuda=cuda)
-
         seen = []
 
         def launch(index):
             seen.append(index)
             Event.now += 0.0625
 
-        samples, launches = timing.time_launches(torch, launch, 100)
+        return *timing.time_launches(torch, launch, *arguments), seen
+
+    def test_launches_are_batched_and_counted(self):
+        samples, launches, seen = self.launches(100)
         self.assertEqual(launches, 32)
         self.assertEqual(seen, list(range(len(seen))))
-        self.assertEqual(len(samples), 50)
-        for sample in samples:
-            self.assertEqual(sample, 0.0625)
+        self.assertEqual(samples, 50 * [0.0625])
+
+    def test_rests_before_each_sample(self):
+        with unittest.mock.patch.object(timing.time, "sleep") as sleep:
+            samples, launches, seen = self.launches(100, 0.25)
+        self.assertEqual((launches, samples), (32, 20 * [0.0625]))
+        self.assertEqual(seen, list(range(len(seen))))
+        self.assertEqual(sleep.call_args_list, 20 * [unittest.mock.call(0.25)])
 
 
 class Report(TestCase):
@@ -130,13 +140,14 @@ class Run(TestCase):
         config = self.write_config("tiny-d32")
         out = self.path("out")
         result = bench_peers("--out", out, "--device", "host", "--shapes", "1,2,1,64,64,32",
-                             "1,2,1,64,64,64", "--configs", config, "--min-time", "0.01")
+                             "1,2,1,64,64,64", "--configs", config, "--min-time", "0.01", "--rest", "0.001")
         self.assertEqual(result.returncode, 0, result.stderr)
         rows = [json.loads(line) for line in (out / "rows.jsonl").read_text().splitlines()]
         ours = [row for row in rows if row["kind"] == "bench"]
         # No config is for head_dim 64; both masks for 32, the missing one made from the given.
         self.assertEqual([(row["config"], row["spec"]["causal"]) for row in ours],
                          [("tiny-d32", "none"), ("tiny-d32-causal", "top_left")])
+        self.assertEqual([row["rest_s"] for row in ours], [0.001, 0.001])
         peers = [row for row in rows if row["kind"] == "peer"]
         self.assertEqual({row["peer"] for row in peers} >= {"torch-flash", "torch-cudnn"}, True)
         self.assertTrue(all(row["skipped"] for row in peers))
@@ -159,7 +170,8 @@ class Run(TestCase):
         self.assertIn("colour", result.stderr)
 
     def test_usage(self):
-        for wrong in (["--shapes", "1,2"], ["--min-time", "0"], ["--peers", "none"], ["--causal", "x"]):
+        for wrong in (["--shapes", "1,2"], ["--min-time", "0"], ["--rest", "-1"],
+                      ["--peers", "none"], ["--causal", "x"]):
             with self.subTest(wrong):
                 self.assertEqual(bench_peers("--out", self.path("out"), *wrong).returncode, 2)
         self.assertEqual(bench_peers().returncode, 2)

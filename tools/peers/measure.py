@@ -38,8 +38,8 @@ def nvidia_driver():
 class PeerBench:
     """Holds torch, where there is one, and what rows say of the machine."""
 
-    def __init__(self, measure_ms, seed=0):
-        self.measure_ms, self.seed = measure_ms, seed
+    def __init__(self, measure_ms, rest=0, seed=0):
+        self.measure_ms, self.rest, self.seed = measure_ms, rest, seed
         self.torch, self.problem = None, ""
         self.machine = {"device_name": None, "driver": None, "torch": None}
         try:
@@ -96,12 +96,13 @@ class PeerBench:
             call.run(*sets[0])
             torch.cuda.synchronize()
             samples, launches = timing.time_launches(
-                torch, lambda i: call.run(*sets[i % count]), self.measure_ms
+                torch, lambda i: call.run(*sets[i % count]), self.measure_ms, self.rest
             )
         summary = timing.summarize(samples)
         return {
             "version": call.version,
             "rotate": count,
+            "rest_s": self.rest,
             **summary,
             "launches_per_sample": launches,
             "tflops": problem.shape.flops(problem.causal) / summary["median_ms"] * 1e-9,

@@ -2,12 +2,14 @@
 
 import math
 import statistics
+import time
 
 WARMUP_MS = 100
 SAMPLE_MS = 2  # of launches back to back
 SAMPLES_IN_FLIGHT = 8
 MOST_LAUNCHES = 256
 MIN_SAMPLES, MAX_SAMPLES = 10, 1000
+MAX_RESTS = 20  # samples with a rest before each
 
 
 def summarize(samples):
@@ -30,15 +32,19 @@ def summarize(samples):
     }
 
 
-def time_launches(torch, launch, measure_ms):
-    """Milliseconds of one launch(i), as a list of samples, and the launches in each."""
+def time_launches(torch, launch, measure_ms, rest=0):
+    """Milliseconds of one launch(i), as a list of samples, and the launches in each.
+
+    rest: seconds for which the GPU is idle before each sample."""
     counter = 0
 
-    def sample(count, launches, lead):
+    def sample(count, launches, lead, rest=0):
         nonlocal counter
         result = []
         while len(result) < count:
-            batch = min(SAMPLES_IN_FLIGHT, count - len(result))
+            batch = 1 if rest else min(SAMPLES_IN_FLIGHT, count - len(result))
+            if rest:
+                time.sleep(rest)
             if lead:  # so that the first event is recorded while the stream is busy
                 launch(counter)
                 counter += 1
@@ -63,4 +69,5 @@ def time_launches(torch, launch, measure_ms):
         launches = min(MOST_LAUNCHES, 2 * launches)
     launches = min(MOST_LAUNCHES, max(1, math.ceil(SAMPLE_MS / max(one, 1e-4))))
     count = math.ceil(measure_ms / max(one * launches, 1e-4))
-    return sample(min(MAX_SAMPLES, max(MIN_SAMPLES, count)), launches, True), launches
+    most = MAX_RESTS if rest else MAX_SAMPLES
+    return sample(min(most, max(MIN_SAMPLES, count)), launches, True, rest), launches
