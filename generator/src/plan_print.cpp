@@ -49,7 +49,7 @@ Json to_json_object(const Plan& plan) {
           {"head_dim_v_padded", plan.head_dim_v_padded},
           {"rescale_threshold_log2", plan.rescale_threshold},
           {"reference_log2", plan.reference_bits},
-          {"grid", wgmma ? "what runs at once, at most batch * heads_q * ceil(len_q / tile_q)"
+          {"grid", wgmma ? "what runs at once, at most one for each query tile"
                          : "batch * heads_q * ceil(len_q / tile_q)"}}},
         {"fragments",
          {{"qk", wgmma ? fmt::format("wgmma.m64n{}k32 s8 x s8 -> s32", plan.tile_k)

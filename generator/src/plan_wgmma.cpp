@@ -224,11 +224,13 @@ Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
     plan.head_dim_padded = round_up(spec.head_dim, kQkStep);
     plan.head_dim_v_padded = spec.head_dim_v;
     order_softmax(plan);
-    // CTAs of a cluster take theirs together.
-    plan.draws_tiles = spec.causal != CausalMode::kNone && plan.cluster_q == 1;
     plan.score_bias_folded = true;
     plan.query_in_shared = true;
     plan.query_in_prologue = true;
+    plan.quant_lanes = power_of_two_at_least(plan.head_dim_padded / 8);
+    // CTAs of a cluster take tiles together, and what is drawn is known too late for helpers.
+    plan.draws_tiles = plan.cluster_q == 1 && !quantizes_ahead(plan);
+    plan.has_low_tiles = plan.cluster_q == 1 && spec.causal == CausalMode::kNone;
 
     plan.panel_bytes = panel_width(plan.head_dim_padded);
     add_values(plan);
@@ -251,7 +253,6 @@ Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
         plan.tile_k / 2 + 4 * plan.tile_k / plan.product_keys + plan.output_columns / 2 + kOverhead;
 
     plan.quant_threads = kQuantThreads;
-    plan.quant_lanes = power_of_two_at_least(plan.head_dim_padded / 8);
     plan.quant_ctas_per_sm = quant_ctas_per_sm(spec, plan.quant_lanes, plan.tile_k);
     add_blocks(plan);
     plan.quant_lanes_v = power_of_two_at_least(round_up(spec.head_dim_v, kValuePanel) / 8);

@@ -112,10 +112,14 @@ SourceParts wgmma_parts(const Plan& plan) {
                                                      : "wgmma/sums_add.cuh";
     const std::vector<Slot> loop = {
         {"attention.causal", mask_variant(spec.causal)},
+        {"attention.heads", "wgmma/heads.cuh"},
         {"attention.signals", "wgmma/signals.cuh"},
         {"attention.cluster",
          plan.cluster_q == 1 ? "wgmma/cluster_none.cuh" : "wgmma/cluster_pair.cuh"},
         {"attention.pipeline", "wgmma/pipeline.cuh"},
+        {"attention.place", "wgmma/place.cuh"},
+        {"attention.place_order",
+         plan.has_low_tiles ? "wgmma/place_by_height.cuh" : "wgmma/place_by_length.cuh"},
         {"attention.tiles", "wgmma/tiles.cuh"},
         {"attention.order", plan.draws_tiles ? "wgmma/order_drawn.cuh" : "wgmma/order_static.cuh"},
         {"attention.query", "wgmma/query.cuh"},

@@ -58,7 +58,7 @@ bool nothing_to_do(const Shape& shape) {
 
 }  // namespace
 
-Workspace make_workspace(const Plan& plan, const Shape& shape) {
+Workspace make_workspace(const Plan& plan, const Shape& shape, int multiprocessors) {
     check_shape(shape);
     Workspace result;
     const int q_tiles_a_row = divide_up(shape.len_q, plan.tile_q);
@@ -70,7 +70,13 @@ Workspace make_workspace(const Plan& plan, const Shape& shape) {
         refuse("shape", "batch * heads * tiles exceeds the 2^31 - 1 CTAs of a grid");
     }
     if (nothing_to_do(shape)) return result;
-    result.q_tiles = q_tiles_a_row;
+    result.q_tiles = result.tall_tiles = q_tiles_a_row;
+    if (plan.has_low_tiles) {
+        const QueryTiles tiles = cut_queries(plan, shape, multiprocessors * plan.ctas_per_sm);
+        result.q_tiles = tiles.count();
+        result.tall_tiles = tiles.tall;
+        result.low_rows = tiles.low_rows;
+    }
     result.k_tiles = k_tiles_a_row;
     if (shape.len_k > 0) {
         const int per_chunk = divide_up(divide_up(shape.len_k, kMaxChunks), kMinChunkTokens);

@@ -16,7 +16,7 @@ namespace sagejit {
 namespace {
 
 // So few that most of them take several pieces of work, one after the other.
-constexpr int64_t kPersistentClusters = 3;
+constexpr int kPersistentClusters = 3;
 
 class HostExecutor final : public Executor {
   public:
@@ -30,13 +30,16 @@ class HostExecutor final : public Executor {
     void run(std::span<const ReadyStep> steps, const abi::Call& call) const override {
         for (const ReadyStep& ready : steps) {
             const LaunchStep& step = *static_cast<const LaunchStep*>(ready.function);
-            const int64_t ctas = step.ctas_per_sm > 0
-                                     ? std::min(step.ctas, kPersistentClusters * step.cluster)
-                                     : step.ctas;
+            const int64_t ctas =
+                step.ctas_per_sm > 0
+                    ? std::min<int64_t>(step.ctas, kPersistentClusters * step.cluster)
+                    : step.ctas;
             module_.run(std::string(step.entry), call, ctas, step.threads, step.shared_bytes, seed_,
                         step.cluster);
         }
     }
+
+    int multiprocessors() const override { return kPersistentClusters; }
 
     void encode_tensor_map(const TensorMapRequest& request, abi::TensorMap& map) const override {
         check_tensor_map(request);

@@ -14,7 +14,7 @@ void CallGeometry::work_out(const Arguments& arguments) {
     set_stream(nullptr);
     shape_ = shape_of(arguments);
     check_layouts(plan_, arguments);
-    workspace_ = make_workspace(plan_, shape_);
+    workspace_ = make_workspace(plan_, shape_, executor_.multiprocessors());
     workspace_bytes_ = workspace_.bytes;
     steps_ = launch_steps(plan_, shape_, workspace_);
     step_count_ = static_cast<uint32_t>(steps_.size());

@@ -91,6 +91,8 @@ class CudaExecutor final : public Executor {
         return ready;
     }
 
+    int multiprocessors() const override { return static_cast<int>(multiprocessors_); }
+
     void throw_refused(const ReadyStep& step, CUresult result) const override {
         const CUlaunchConfig& config = step.config;
         std::string_view symbol;

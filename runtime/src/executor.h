@@ -39,6 +39,8 @@ class Executor {
     // while that still runs, if it says so itself.
     // Throws Error(kInternal) for an entry that the source does not have.
     virtual ReadyStep make_ready(const LaunchStep& step, bool is_first) const = 0;
+    // That CTAs of a kernel run on at once.
+    virtual int multiprocessors() const { return kUsualMultiprocessors; }
     // The host device: runs the steps in order, each with `call` as its only argument. A GPU's
     // steps are enqueued by CallGeometry.
     virtual void run(std::span<const ReadyStep> /*steps*/, const abi::Call& /*call*/) const {}

@@ -51,6 +51,8 @@ abi::Call make_call_sizes(const Arguments& arguments, const Shape& shape, const 
     call.len_q = static_cast<int32_t>(shape.len_q);
     call.len_k = static_cast<int32_t>(shape.len_k);
     call.q_tiles = layout.q_tiles;
+    call.tall_tiles = layout.tall_tiles;
+    call.low_rows = layout.low_rows;
     call.k_tiles = layout.k_tiles;
     call.chunks = layout.chunks;
     call.chunk_tokens = layout.chunk_tokens;

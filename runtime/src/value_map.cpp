@@ -42,14 +42,19 @@ TensorMapRequest value_request(const Plan& plan, const TensorRef& v) {
     return request;
 }
 
-// Query heads whose tiles are worked on together. Without a mask one head after the other reads
-// its keys best; with one, longest rows come first among as many heads as the cache holds.
+// Query heads whose tiles are worked on together: as many as the cache holds. With a mask the
+// longest rows of them come first. Without one a head's tall tiles follow one another, which reads
+// its keys best, and the low ones of all come last; the chunks are as large as one another then, so
+// that the last one has its share of low ones.
 int head_chunk(const Plan& plan, const abi::Call& call) {
-    if (plan.spec.causal == CausalMode::kNone) return 1;
     const int64_t row_bytes = plan.head_dim_padded + plan.value_tile_bytes / plan.tile_k;
     const int64_t head_bytes = std::max<int64_t>(1, row_bytes * call.len_k);
     const int64_t heads = std::max<int64_t>(1, kCachedBytes / head_bytes) * call.group_size;
-    return static_cast<int>(std::min<int64_t>(heads, int64_t{call.batch} * call.heads_q));
+    const int64_t all = std::max<int64_t>(1, int64_t{call.batch} * call.heads_q);
+    if (plan.spec.causal != CausalMode::kNone) return static_cast<int>(std::min(heads, all));
+    if (!plan.has_low_tiles) return 1;
+    const int64_t chunks = (all + heads - 1) / heads;
+    return static_cast<int>((all + chunks - 1) / chunks);
 }
 
 // divisor > 0.
@@ -68,6 +73,9 @@ void set_tile_order(const Plan& plan, abi::Call& call) {
     call.by_head_chunk = make_divisor(call.head_chunk);
     call.by_heads_q = make_divisor(call.heads_q);
     call.by_group_size = make_divisor(call.group_size);
+    call.by_tall_tiles = make_divisor(static_cast<uint32_t>(std::max(1, call.tall_tiles)));
+    call.by_low_tiles =
+        make_divisor(static_cast<uint32_t>(std::max(1, call.q_tiles - call.tall_tiles)));
 }
 
 bool set_value_path(const Plan& plan, abi::Call& call) {

@@ -61,7 +61,7 @@ struct Call {
     i32 group_size;  // heads_q / heads_kv
     i32 len_q;
     i32 len_k;
-    i32 q_tiles;       // ceil(len_q / tile_q)
+    i32 q_tiles;       // ceil(len_q / tile_q); wgmma without a mask: of either height
     i32 k_tiles;       // ceil(len_k / tile_k)
     i32 chunks;        // token chunks of the statistics kernel
     i32 chunk_tokens;  // tokens in each of them but the last
@@ -73,4 +73,9 @@ struct Call {
     Divisor by_head_chunk;
     Divisor by_heads_q;
     Divisor by_group_size;
+    // wgmma without a mask: a head has tall_tiles of tile_q queries, then low ones.
+    i32 tall_tiles;
+    i32 low_rows;
+    Divisor by_tall_tiles;
+    Divisor by_low_tiles;  // q_tiles - tall_tiles
 };

@@ -11,6 +11,8 @@ static_assert(plan::k_tile_bytes >= plan::tile_k * plan::head_dim_padded + 4 * p
               "scales behind the keys");
 static_assert(plan::meta_offset == plan::k_offset + plan::tile_k * plan::head_dim_padded, "");
 static_assert(plan::k_meta_bytes == plan::k_tile_bytes, "");
+static_assert(plan::k_scales_per_tile == 4 && plan::k_meta_words == 8,
+              "the first bad key behind each scale");
 static_assert(plan::stage_bytes % 1024 == 0 && plan::v_offset % 1024 == 0, "swizzle periods");
 static_assert(plan::query_offset == plan::stages * plan::stage_bytes, "Q follows the stages");
 static_assert(plan::query_block_bytes % (plan::query_blocks > 1 ? 1024 : 16) == 0 &&

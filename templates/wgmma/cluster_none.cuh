@@ -10,11 +10,9 @@ __device__ __forceinline__ void bring_bytes(u32 destination, const void* source,
     copy_bulk(destination, source, bytes, barrier);
 }
 // A panel of V: the channels from `channel` on of a tile's keys.
-__device__ __forceinline__ void bring_panel(u32 destination, const Call& call,
-                                            const TilePosition& position, i32 channel, i32 key,
-                                            u32 barrier) {
-    copy_tensor_4d(destination, &call.v_map, channel, key, position.head_kv, position.batch,
-                   barrier);
+__device__ __forceinline__ void bring_panel(u32 destination, const Call& call, const Heads& heads,
+                                            i32 channel, i32 key, u32 barrier) {
+    copy_tensor_4d(destination, &call.v_map, channel, key, heads.head_kv, heads.batch, barrier);
 }
 
 // Once all that the CTA keeps in shared memory is there, barriers included.

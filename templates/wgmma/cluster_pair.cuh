@@ -22,14 +22,13 @@ __device__ __forceinline__ void bring_bytes(u32 destination, const void* source,
                         first == 0 ? kHalf : bytes - kHalf, barrier, kBothCtas);
 }
 // A panel of V: the channels from `channel` on of a tile's keys, of which a CTA brings one half.
-__device__ __forceinline__ void bring_panel(u32 destination, const Call& call,
-                                            const TilePosition& position, i32 channel, i32 key,
-                                            u32 barrier) {
+__device__ __forceinline__ void bring_panel(u32 destination, const Call& call, const Heads& heads,
+                                            i32 channel, i32 key, u32 barrier) {
     constexpr u32 kHalf = plan::tile_k / 2;
     const u32 first = cluster_rank() * kHalf;
     copy_tensor_4d_multicast(destination + first * kValuePanelBytes, &call.v_map, channel,
-                             key + static_cast<i32>(first), position.head_kv, position.batch,
-                             barrier, kBothCtas);
+                             key + static_cast<i32>(first), heads.head_kv, heads.batch, barrier,
+                             kBothCtas);
 }
 
 // Once all that either CTA keeps in shared memory is there, barriers included.

@@ -42,16 +42,18 @@ __device__ __forceinline__ bool write_output(const Call& call, const TilePositio
                                              i32 first_bad_key) {
     constexpr int kColumns = plan::head_dim_v / 8;  // of eight channels: a pair a lane
     constexpr int kQuads = kColumns / 4;
-    u16* head = static_cast<u16*>(call.o.data) + position.batch * call.o.stride_batch +
-                position.head_q * call.o.stride_head;
+    const Heads heads = heads_of(call, position.q_row);
+    u16* head = static_cast<u16*>(call.o.data) + heads.batch * call.o.stride_batch +
+                heads.head_q * call.o.stride_head;
     const u32 q = lane_index() % 4;
+    const i32 end_query = end_of(call, position);
     const bool vector = call.o.vector_access != 0;
     bool repair = false;
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
         const u32 row_in_tile = lane_row() + 8 * h;
         const i32 query = query_of(position, h);
-        const bool inside = query < call.len_q;
+        const bool inside = query < end_query;
         const f32 sum = row_sum(output, rows, h);
         const f32 shift = query_shift(call, position, query);
         const i32 limit = row_limit(call, query);

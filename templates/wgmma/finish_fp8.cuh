@@ -5,8 +5,7 @@ __device__ __forceinline__ f32 normalising_factor(f32) { return 1.0f; }
 
 __device__ __forceinline__ void finish_output(const Call& call, const TilePosition& position,
                                               const RowState& rows, u32 block, Output& output) {
-    // Worked out again: it should not take a register all the way through the keys.
-    const i32 kv_row = kv_row_of(call, position.q_row);
+    const i32 kv_row = heads_of(call, position.q_row).kv_row;
     const u32 lane_channel = 2 * (lane_index() % 4);
     f32 inverse[2];
 #pragma unroll

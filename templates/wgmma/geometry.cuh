@@ -53,9 +53,7 @@ __device__ __forceinline__ u32 lane_row() { return warp_index() * plan::warp_q +
 
 // Which part of the problem a CTA computes.
 struct TilePosition {
-    i32 batch, head_q, head_kv;
-    i32 q_row, kv_row;  // indices into workspace arrays
-    i32 q_tile;
+    i32 q_row;  // index into workspace arrays
     i32 first_query;
 };
 

@@ -24,7 +24,8 @@ __device__ __forceinline__ void copy_all(const Call& call, u32 shared) {
 #pragma unroll 1
     while (tile < query_tiles(call)) {
         const TilePosition position = locate_tile(call, tile);
-        copy_tiles(call, position, shared, tiles_of(call, position), stage);
+        const Heads heads = heads_of(call, position.q_row);
+        copy_tiles(call, heads, shared, tiles_of(call, position), stage);
         tile = draw_tile(call, tile, order, shared);
     }
 }
@@ -62,7 +63,7 @@ __device__ __forceinline__ void take_queries(const Call& call, const TilePositio
 __device__ __forceinline__ void compute_tile(const Call& call, u32& tile, TilePosition& position,
                                              TileOrder& order, Walk& walk, QueryRows& fetched) {
     const i32 group_query = position.first_query + static_cast<i32>(group_index() * kGroupRows);
-    const i32 tiles = tiles_of(call, group_query, kGroupRows);
+    const i32 tiles = tiles_of_group(call, position, group_query);
     const i32 all_tiles = tiles_of(call, position);
     // Not worked out again in every step.
     walk.unmasked = static_cast<i32>(

@@ -1,7 +1,8 @@
-// Query tiles are drawn: causal ones differ in length, and dealt out in advance the CTA with the
-// longest ones would keep all others waiting. Once the copying thread has issued all of a tile it
-// draws the next number and hands it to the computing warps, by way of two words that take turns.
-// Each lies in a stage of its own, with mbarriers that say that it is there and that it was read.
+// Query tiles are drawn: they differ in length (causal ones) or in height, and dealt out in advance
+// the CTA with the longest ones would keep all others waiting. Once the copying thread has issued
+// all of a tile it draws the next number and hands it to the computing warps, by way of two words
+// that take turns. Each lies in a stage of its own, with mbarriers that say that it is there and
+// that it was read.
 
 struct TileOrder {
     u32 turn;  // of words read or written so far
@@ -38,7 +39,9 @@ __device__ __forceinline__ u32 draw_tile(const Call& call, u32 tile, TileOrder& 
     store_shared_u32(word, drawn);
     mbarrier_arrive(order_barrier(word, OrderSignal::kDrawn));
     ++order.turn;
-    return drawn;
+    // What all lanes read at one address the compiler knows to be uniform, and with it all that
+    // this thread works out of it: as it was drawn, it would cost every step.
+    return load_shared_u32(word);
 }
 
 // The same for a computing warp. It must have left all of the tile's stages: the copying thread

@@ -46,9 +46,11 @@ struct QuerySource {
 };
 __device__ __forceinline__ QuerySource query_source(const Call& call,
                                                     const TilePosition& position) {
-    return {head_base(call.q, position.batch, position.head_q) +
-                token_offset(call.q, position.first_query) + UnitPlace::channel(),
-            UnitPlace::channel() < plan::head_dim ? call.len_q - position.first_query : 0};
+    const Heads heads = heads_of(call, position.q_row);
+    return {
+        head_base(call.q, heads.batch, heads.head_q) + token_offset(call.q, position.first_query) +
+            UnitPlace::channel(),
+        UnitPlace::channel() < plan::head_dim ? end_of(call, position) - position.first_query : 0};
 }
 
 __device__ __forceinline__ void load_row(u32 (&pairs)[4], const Call& call, QuerySource source,
@@ -167,7 +169,7 @@ using QueryRows = RowPairs<kPairs>;
 __device__ __forceinline__ bool reads_whole_rows(const Call& call, const TilePosition& position,
                                                  u32 unit) {
     const i32 end = position.first_query + static_cast<i32>((unit + 1) * kUnitRows);
-    return plan::head_dim == 8 * plan::quant_lanes && end <= call.len_q &&
+    return plan::head_dim == 8 * plan::quant_lanes && end <= end_of(call, position) &&
            call.q.vector_access != 0;
 }
 

@@ -22,7 +22,8 @@ __device__ __forceinline__ f32 probability(const Call& call, const TilePosition&
                                            u32 shared, u32 row, i32 key) {
     const u32 key_row = static_cast<u32>(key) % plan::tile_k;
     const i8* tile =
-        call.k_int8 + (static_cast<u64>(position.kv_row) * call.k_tiles + key / plan::tile_k) *
+        call.k_int8 + (static_cast<u64>(heads_of(call, position.q_row).kv_row) * call.k_tiles +
+                       key / plan::tile_k) *
                           plan::k_tile_bytes;
     i32 score = 0;
     for (u32 byte = 0; byte < plan::head_dim_padded; byte += 4) {
@@ -48,7 +49,8 @@ __device__ __forceinline__ f32 sum_over_warp(f32 value) {
 __device__ __forceinline__ void repair_chunk(const Call& call, const TilePosition& position,
                                              u32 shared, u32 row, i32 limit, u32 channel,
                                              u16* destination) {
-    const u16* values = head_base(call.v, position.batch, position.head_kv) + channel;
+    const Heads heads = heads_of(call, position.q_row);
+    const u16* values = head_base(call.v, heads.batch, heads.head_kv) + channel;
     f32 sums[8] = {};
     f32 total = 0.0f;
 #pragma unroll 1
@@ -73,8 +75,9 @@ __device__ __forceinline__ void repair_chunk(const Call& call, const TilePositio
 __device__ __forceinline__ void repair_output(const Call& call, const TilePosition& position,
                                               u32 shared) {
     warp_barrier();
-    u16* head = static_cast<u16*>(call.o.data) + position.batch * call.o.stride_batch +
-                position.head_q * call.o.stride_head;
+    const Heads heads = heads_of(call, position.q_row);
+    u16* head = static_cast<u16*>(call.o.data) + heads.batch * call.o.stride_batch +
+                heads.head_q * call.o.stride_head;
 #pragma unroll 1
     for (u32 i = 0; i < plan::warp_q; ++i) {
         const u32 row = warp_index() * plan::warp_q + i;

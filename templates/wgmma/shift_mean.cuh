@@ -2,9 +2,9 @@
 // share a row add it up from the caller's q.
 __device__ __forceinline__ f32 query_shift(const Call& call, const TilePosition& position,
                                            i32 query) {
-    const f32* mean = call.k_mean + static_cast<u64>(position.kv_row) * plan::head_dim_padded;
-    const u16* row =
-        head_base(call.q, position.batch, position.head_q) + token_offset(call.q, query);
+    const Heads heads = heads_of(call, position.q_row);
+    const f32* mean = call.k_mean + static_cast<u64>(heads.kv_row) * plan::head_dim_padded;
+    const u16* row = head_base(call.q, heads.batch, heads.head_q) + token_offset(call.q, query);
     f32 dot = 0.0f;
     if (query < call.len_q && call.len_k > 0) {
         for (u32 channel = 8 * (lane_index() % 4); channel < plan::head_dim; channel += 32) {

@@ -10,7 +10,7 @@ __device__ __forceinline__ u32 first_bad_value(u32 block) {
 // By one warp.
 __device__ __forceinline__ void prepare_terms(const Call& call, const TilePosition& position,
                                               u32 block) {
-    const u64 row = static_cast<u64>(position.kv_row) * plan::head_dim_v;
+    const u64 row = static_cast<u64>(heads_of(call, position.q_row).kv_row) * plan::head_dim_v;
 #pragma unroll 1
     for (u32 channel = 2 * lane_index(); channel < plan::head_dim_v; channel += 2 * kWarpLanes) {
         u32 scale[2], mean[2];

@@ -3,11 +3,12 @@
 // and for the other groups. P has one buffer: it is packed after the product that read it.
 
 __device__ __forceinline__ f32 tile_factor(const Walk& walk, i32& first_bad_key) {
-    const u32 meta = walk.stage.base + plan::meta_offset;
-    const i32 bad = static_cast<i32>(load_shared_u32(meta + 4 * plan::k_scales_per_tile));
+    // The bad key stands behind each scale: asked at one address, ptxas would move what it finds to
+    // a uniform register, which takes its time.
+    const u32 own = walk.stage.base + plan::meta_offset + 4 * (lane_index() % 4);
+    const i32 bad = static_cast<i32>(load_shared_u32(own + 4 * plan::k_scales_per_tile));
     first_bad_key = bad < first_bad_key ? bad : first_bad_key;
-    return max_f32(walk.query_factor * load_shared_f32(meta + 4 * (lane_index() % 4)),
-                   kSmallestFactor);
+    return max_f32(walk.query_factor * load_shared_f32(own), kSmallestFactor);
 }
 
 // Lower words of descriptors.

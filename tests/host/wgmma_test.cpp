@@ -148,6 +148,49 @@ TEST_CASE("queries that helpers quantize give the same bits as those of a CTA's 
     }
 }
 
+TEST_CASE("how queries are cut into tiles changes no bit of a result") {
+    struct Kind {
+        int head_dim;
+        bool fp8;
+        int64_t len_q;
+    };
+    for (const Kind& kind : {Kind{64, false, 330}, Kind{128, false, 1000}, Kind{128, true, 330}}) {
+        Case c;
+        c.spec = make_spec(kind.head_dim, Granularity::kThread, CausalMode::kNone);
+        c.spec.target = "sm_90a";
+        c.spec.lse = true;
+        if (kind.fp8) {
+            c.spec.pv_type = PvType::kFp8;
+            c.spec.pv_accum = PvAccum::kFp32PromoteFp32;
+            c.spec.smooth_v = true;
+        }
+        const int heads = kind.len_q == 330 ? 3 : 2;
+        c.shape = {1, heads, heads, kind.len_q, 150};
+        const AttentionInput input = draw(c);
+        const auto kernel = kernel_for(c, Device::host());
+        const Outcome all = run_case(kernel, c, input);
+        Case part = c;
+        part.shape.heads_q = part.shape.heads_kv = 1;
+        constexpr int kCtas = 3;  // of the host device at once
+        INFO(kind.head_dim << " fp8 " << kind.fp8);
+        REQUIRE(cut_queries(all.plan, c.shape, kCtas).low_rows !=
+                cut_queries(all.plan, part.shape, kCtas).low_rows);
+        for (int head = 0; head < heads; ++head) {
+            AttentionInput alone = draw(part);
+            const auto take = [&](HostTensor& to, const HostTensor& from, int64_t count) {
+                std::copy_n(from.bits().begin() + head * count, count, to.bits().begin());
+            };
+            take(alone.q, input.q, kind.len_q * kind.head_dim);
+            take(alone.k, input.k, 150 * kind.head_dim);
+            take(alone.v, input.v, 150 * kind.head_dim);
+            const Outcome one = run_case(kernel, part, alone);
+            CHECK(std::equal(one.o.begin(), one.o.end(), all.o.begin() + head * one.o.size()));
+            CHECK(std::equal(one.lse.begin(), one.lse.end(),
+                             all.lse.begin() + head * one.lse.size()));
+        }
+    }
+}
+
 TEST_CASE("queries too small for factors in fp16, and rows of zeros among them") {
     for (const int dim : {64, 256}) {
         Case c;

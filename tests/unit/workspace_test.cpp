@@ -78,12 +78,13 @@ TEST_CASE("a head's query tiles fill whole clusters") {
     const auto attention = [&](int cluster_q, int64_t tiles) {
         spec.cluster_q = cluster_q;
         const Plan plan = make_plan(spec, find_target("sm_90a"));
-        return launch_steps(plan, {2, 3, 1, tiles * plan.tile_q - 7, 100}).back();
+        // As many heads as CTAs run at once: no cut is better than the fewest tiles.
+        return launch_steps(plan, {66, 2, 1, tiles * plan.tile_q - 7, 100}).back();
     };
     for (const int64_t tiles : {1, 2, 3, 8}) {
-        CHECK(attention(1, tiles).ctas == 6 * tiles);
+        CHECK(attention(1, tiles).ctas == 132 * tiles);
         CHECK(attention(1, tiles).cluster == 1);
-        CHECK(attention(2, tiles).ctas == 6 * ((tiles + 1) / 2 * 2));
+        CHECK(attention(2, tiles).ctas == 132 * ((tiles + 1) / 2 * 2));
         CHECK(attention(2, tiles).cluster == 2);
     }
 }
@@ -107,11 +108,14 @@ TEST_CASE("impossible shapes are refused by name") {
     CHECK(where({1, 2, 1, 5, 5}) == "accepted");
 }
 
-TEST_CASE("CTAs of causal wgmma calls draw their tiles, those of a cluster do not") {
+TEST_CASE("CTAs of wgmma calls draw their tiles, but not those of a cluster or with helpers") {
     Spec spec = test::shipped_config("thread-d128");
     const Target& hopper = find_target("sm_90a");
     const Shape shape{1, 4, 4, 3000, 3000};
-    CHECK(make_workspace(make_plan(spec, hopper), shape).tiles_drawn.bytes == 0);
+    CHECK(make_workspace(make_plan(spec, hopper), shape).tiles_drawn.bytes == 4);
+    const Plan ahead = make_plan(test::shipped_config("thread-d256"), hopper);
+    REQUIRE(ahead.query_blocks == 2);
+    CHECK(make_workspace(ahead, shape).tiles_drawn.bytes == 0);
     spec.causal = CausalMode::kBottomRight;
     const Plan plan = make_plan(spec, hopper);
     CHECK(make_workspace(plan, shape).tiles_drawn.bytes == 4);

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "sagejit/generator/plan.h"
+#include "sagejit/generator/query_tiles.h"
 
 namespace sagejit {
 
@@ -30,11 +31,18 @@ struct Workspace {
     WorkspaceRegion tiles_drawn;
     size_t bytes = 0;
     int q_tiles = 0, k_tiles = 0, chunks = 0, chunk_tokens = 0;
+    int tall_tiles = 0, low_rows = 0;  // of q_tiles (query_tiles.h)
 };
 
-// Lays the workspace out. Throws Error(kInvalidArgument) for negative sizes, heads_q not a
-// multiple of heads_kv, or sizes past what the grid and 32-bit token indices hold.
-Workspace make_workspace(const Plan& plan, const Shape& shape);
+// Multiprocessors of the usual GPU of the wgmma family.
+constexpr int kUsualMultiprocessors = 132;
+
+// Lays the workspace out. `multiprocessors` of the device choose how queries are cut into tiles,
+// and nothing else: regions and bytes are the same for any number. Throws Error(kInvalidArgument)
+// for negative sizes, heads_q not a multiple of heads_kv, or sizes past what the grid and 32-bit
+// token indices hold.
+Workspace make_workspace(const Plan& plan, const Shape& shape,
+                         int multiprocessors = kUsualMultiprocessors);
 
 // One kernel launch: a one-dimensional grid of `ctas`.
 struct LaunchStep {
