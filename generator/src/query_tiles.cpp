@@ -16,8 +16,14 @@ constexpr double kWorthwhile = 0.99;  // of the time of the fewest tiles
 constexpr int kMostTurns = 64;        // of tall tiles; with more there is nothing to gain
 constexpr int kMostChoices = 12;      // numbers of low tiles that are tried for each height
 
-// When the last CTA is through, in tall tiles, where `tall` tiles that take 1 and then `low` that
-// take `part` go to whichever CTA is free first.
+// The fewest tiles: tall ones and what is left.
+QueryTiles fewest_tiles(int groups, int tall_groups) {
+    const int left = groups % tall_groups;
+    return {groups / tall_groups, left > 0 ? 1 : 0, left * kGroupRows};
+}
+
+}  // namespace
+
 double last_end(int64_t tall, int64_t low, double part, int64_t ctas) {
     const int64_t turns = tall / ctas, longer = tall % ctas;  // CTAs with a turn more
     double end = static_cast<double>(turns + (longer > 0 ? 1 : 0));
@@ -30,14 +36,6 @@ double last_end(int64_t tall, int64_t low, double part, int64_t ctas) {
     }
     return end;
 }
-
-// The fewest tiles: tall ones and what is left.
-QueryTiles fewest_tiles(int groups, int tall_groups) {
-    const int left = groups % tall_groups;
-    return {groups / tall_groups, left > 0 ? 1 : 0, left * kGroupRows};
-}
-
-}  // namespace
 
 QueryTiles cut_queries(const Plan& plan, const Shape& shape, int ctas) {
     const int tall_groups = plan.tile_q / kGroupRows;

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <vector>
 
+#include "sagejit/generator/query_tiles.h"
 #include "tune/step_clocks.h"
 
 namespace sagejit {
@@ -93,6 +94,24 @@ Step step_of(const Plan& plan, int groups, const GpuRates& rates) {
     return {clocks, std::max(0.0, products + units.exponential + vector - clocks)};
 }
 
+// Clocks until the last multiprocessor is done, of tiles of two heights.
+double shared_out_by_height(const Plan& plan, const Shape& shape, const GpuRates& rates) {
+    const int64_t ctas = int64_t{rates.multiprocessors} * plan.ctas_per_sm;
+    const QueryTiles cut = cut_queries(plan, shape, static_cast<int>(ctas));
+    const auto walked = static_cast<double>(divide_up(shape.len_k, plan.tile_k));
+    const auto clocks = [&](int groups) {
+        return walked * step_of(plan, groups, rates).clocks + kTileClocks;
+    };
+    const double tall = clocks(plan.groups);
+    const double part = cut.low > 0 ? clocks(cut.low_rows / kGroupQueries) / tall : 1;
+    const int64_t heads = shape.batch * shape.heads_q;
+    if (heads * cut.count() > kMostTurns * ctas) {
+        return tall * static_cast<double>(heads) * (cut.tall + part * cut.low) /
+               static_cast<double>(ctas);
+    }
+    return tall * last_end(heads * cut.tall, heads * cut.low, part, ctas);
+}
+
 // Clocks of the query tiles of one head, in the order in which CTAs take them.
 std::vector<double> tile_clocks(const Plan& plan, const Shape& shape, const GpuRates& rates) {
     std::vector<Step> steps(static_cast<size_t>(plan.groups) + 1);
@@ -161,8 +180,10 @@ double wgmma_key_tiles(const Plan& plan, const Shape& shape) {
 
 double wgmma_attention_clocks(const Plan& plan, const Shape& shape, const GpuRates& rates) {
     const auto heads = static_cast<double>(shape.batch * shape.heads_q);
-    const double clocks = shared_out(plan, tile_clocks(plan, shape, rates), heads,
-                                     rates.multiprocessors * plan.ctas_per_sm);
+    const double clocks = plan.has_low_tiles
+                              ? shared_out_by_height(plan, shape, rates)
+                              : shared_out(plan, tile_clocks(plan, shape, rates), heads,
+                                           rates.multiprocessors * plan.ctas_per_sm);
     const double steps = static_cast<double>(divide_up(shape.len_k, plan.tile_k));
     const double in_phase =
         std::min(kStepsInPhase, steps) * step_of(plan, plan.groups, rates).in_phase;

@@ -1,6 +1,8 @@
 // How the queries of a head are cut into tiles that CTAs take one after the other.
 #pragma once
 
+#include <cstdint>
+
 #include "sagejit/generator/plan.h"
 
 namespace sagejit {
@@ -20,5 +22,9 @@ struct QueryTiles {
 // Only plans with low tiles have a choice. Results do not depend on it. Shape: batch, heads_q and
 // len_q > 0 count. ctas > 0.
 QueryTiles cut_queries(const Plan& plan, const Shape& shape, int ctas);
+
+// When the last of `ctas` CTAs is through, in tall tiles, where `tall` tiles that take 1 and then
+// `low` ones that take `part` go to whichever is free first.
+double last_end(int64_t tall, int64_t low, double part, int64_t ctas);
 
 }  // namespace sagejit
