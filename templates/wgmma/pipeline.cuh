@@ -21,7 +21,8 @@ __device__ __forceinline__ void copy_tiles(const Call& call, const Heads& heads,
     const bool packed = call.v_packed != 0;
 #pragma unroll 1
     for (i32 step = 0; step < steps_of(tiles); ++step) {
-        const bool with_keys = step<tiles, with_values = step> 0;
+        const bool with_keys = step < tiles;
+        const bool with_values = step > 0;
         const u32 bytes = (with_keys ? kKeyTileBytes : 0) + (with_values ? kValueTileBytes : 0);
         const u32 barrier = barrier_of(stage, Signal::kArrived);
         mbarrier_wait(barrier_of(stage, Signal::kRead), stage.phase ^ 1);
