@@ -114,6 +114,23 @@ void ldmatrix_x4(u32* result, u32 address, u32 transposed) {
     for (int i = 0; i < 4; ++i) result[i] = warp.results[lane][i];
 }
 
+// Each lane writes the row whose address it gave.
+void stmatrix_x4(u32 address, const u32* words) {
+    Machine& machine = *current_machine;
+    Warp& warp = machine.warp();
+    const int lane = machine.lane();
+    for (int i = 0; i < 4; ++i) warp.words[lane][i] = words[i];
+    if (machine.arrive(Wait::kStmatrix)) {
+        for (int row = 0; row < kWarpLanes; ++row) {
+            for (int i = 0; i < 4; ++i) {
+                warp.results[row][i] = warp.words[row % 8 * 4 + i][row / 8];
+            }
+        }
+        machine.complete();
+    }
+    store_shared(address, warp.results[lane], 16);
+}
+
 void put_pair(u16* pair, u32 word) {
     pair[0] = static_cast<u16>(word);
     pair[1] = static_cast<u16>(word >> 16);
@@ -236,6 +253,7 @@ const abi::HostApi host_api = {
     .cp_async_commit = cp_async_commit,
     .cp_async_wait = cp_async_wait,
     .ldmatrix_x4 = ldmatrix_x4,
+    .stmatrix_x4 = stmatrix_x4,
     .mma_s8 = mma_s8,
     .mma_u8s8 = mma_u8s8,
     .mma_f16_f32 = mma_f16_f32,

@@ -26,6 +26,8 @@ std::string_view to_string(Wait wait) {
             return "wait at ldmatrix_x4";
         case Wait::kLdmatrixTransposed:
             return "wait at ldmatrix_x4 (transposed)";
+        case Wait::kStmatrix:
+            return "wait at stmatrix_x4";
         case Wait::kMmaS8:
             return "wait at mma_s8";
         case Wait::kMmaU8S8:

@@ -21,6 +21,7 @@ void add_executed(const InstructionCounts& counts) {
     totals.mma += counts.mma;
     totals.wgmma += counts.wgmma;
     totals.ldmatrix += counts.ldmatrix;
+    totals.stmatrix += counts.stmatrix;
     totals.shuffles += counts.shuffles;
     totals.votes += counts.votes;
     totals.barriers += counts.barriers;

@@ -9,13 +9,16 @@ namespace sagejit::host {
 // issue it. Arithmetic of single threads is not counted: the compiler of the host has made it its
 // own.
 struct InstructionCounts {
-    uint64_t mma = 0, wgmma = 0, ldmatrix = 0, shuffles = 0, votes = 0;
+    uint64_t mma = 0, wgmma = 0, ldmatrix = 0, stmatrix = 0, shuffles = 0, votes = 0;
     uint64_t barriers = 0;  // of warps, of the CTA, named ones
 
-    uint64_t total() const { return mma + wgmma + ldmatrix + shuffles + votes + barriers; }
+    uint64_t total() const {
+        return mma + wgmma + ldmatrix + stmatrix + shuffles + votes + barriers;
+    }
     InstructionCounts operator-(const InstructionCounts& other) const {
-        return {mma - other.mma,           wgmma - other.wgmma, ldmatrix - other.ldmatrix,
-                shuffles - other.shuffles, votes - other.votes, barriers - other.barriers};
+        return {mma - other.mma,           wgmma - other.wgmma,       ldmatrix - other.ldmatrix,
+                stmatrix - other.stmatrix, shuffles - other.shuffles, votes - other.votes,
+                barriers - other.barriers};
     }
 };
 

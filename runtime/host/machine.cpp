@@ -39,6 +39,9 @@ void count(Wait wait) {
         case Wait::kLdmatrixTransposed:
             ++executed.ldmatrix;
             break;
+        case Wait::kStmatrix:
+            ++executed.stmatrix;
+            break;
         case Wait::kShuffleXor:
             ++executed.shuffles;
             break;

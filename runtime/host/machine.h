@@ -51,6 +51,7 @@ enum class Wait : u8 {
     kWarpBarrier,
     kLdmatrix,
     kLdmatrixTransposed,
+    kStmatrix,
     kMmaS8,
     kMmaU8S8,
     kMmaF16F32,

@@ -37,6 +37,7 @@ struct HostApi {
     // warp. Layouts are those of the PTX ISA: ldmatrix .m8n8.x4[.trans].b16, mma.m16n8k32 and
     // mma.m16n8k16, row.col. Accumulators are read and written in place.
     void (*ldmatrix_x4)(u32* result, u32 address, u32 transposed);
+    void (*stmatrix_x4)(u32 address, const u32* words);  // .m8n8.x4.b16
     void (*mma_s8)(i32* accumulator, const u32* a, u32 b0, u32 b1);
     void (*mma_u8s8)(i32* accumulator, const u32* a, u32 b0, u32 b1);
     void (*mma_f16_f32)(f32* accumulator, const u32* a, u32 b0, u32 b1);

@@ -28,6 +28,94 @@ __device__ __forceinline__ void store_words(u16* destination, const u32* words) 
     }
 }
 
+constexpr int kOutputColumns = plan::head_dim_v / 8;  // of eight channels: a pair a lane
+struct OutputRows {
+    u16* head;
+    i64 stride;
+    i32 first_query, end_query;  // of the tile
+    bool vector;                 // rows begin on 16 bytes
+    __device__ __forceinline__ u16* row(i32 query) const { return head + query * stride; }
+};
+
+// Each lane its words of its two rows; where rows allow it, 16 bytes at a time.
+__device__ __forceinline__ void write_by_lanes(const OutputRows& to,
+                                               u32 (&rows_words)[2][kOutputColumns]) {
+    constexpr int kQuads = kOutputColumns / 4;
+    const u32 q = lane_index() % 4;
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+        const i32 query = to.first_query + static_cast<i32>(lane_row()) + 8 * h;
+        const bool inside = query < to.end_query;
+        u16* row = to.row(inside ? query : 0);
+        u32 words[kQuads + 1][4];  // four columns, which four lanes share out; the rest
+#pragma unroll
+        for (int column = 0; column < kOutputColumns; ++column) {
+            words[column / 4][column % 4] = rows_words[h][column];
+        }
+#pragma unroll
+        for (int i = 0; i < kQuads; ++i) transpose_words(words[i]);
+        if (inside && to.vector) {
+#pragma unroll
+            for (int i = 0; i < kQuads; ++i) store_global_u32x4(row + 32 * i + 8 * q, words[i]);
+#pragma unroll
+            for (int i = 0; i < kOutputColumns % 4; ++i) {
+                store_global_u32(row + 32 * kQuads + 8 * i + 2 * q, words[kQuads][i]);
+            }
+        } else if (inside) {
+#pragma unroll
+            for (int i = 0; i < kQuads; ++i) store_words<4>(row + 32 * i + 8 * q, words[i]);
+#pragma unroll
+            for (int i = 0; i < kOutputColumns % 4; ++i) {
+                store_words<1>(row + 32 * kQuads + 8 * i + 2 * q, words[kQuads] + i);
+            }
+        }
+    }
+}
+
+// By way of shared memory, in the place of the warp's queries, which nobody reads any more: as many
+// channels at a time as a row of them has room for. A lane then writes 16 bytes, eight of them 128
+// in a row.
+constexpr int kTurnColumns = plan::head_dim_padded / 16;
+// In clusters, at head_dim 256 with FP8, the compiler finds no registers for it.
+constexpr bool kByShared = plan::head_dim_v <= 128 &&
+                           plan::head_dim_padded % 64 == 0 && kOutputColumns % kTurnColumns == 0 &&
+                           plan::panel_bytes >= 64;
+__device__ __forceinline__ void write_by_shared(const OutputRows& to, u32 block,
+                                                const u32 (&rows_words)[2][kOutputColumns]) {
+    constexpr int kChunks = kTurnColumns;  // of 16 bytes, a row
+    constexpr int kRounds = kUnitRows * kChunks / static_cast<int>(kWarpLanes);
+    constexpr int kPanelColumns = plan::panel_bytes / 16;
+    const u32 first_row = warp_index() * kUnitRows;
+    // Lane l gives the address of row l % 16 of the first or second of two columns.
+    const u32 own = query_address(block, first_row + lane_index() % 16, 16 * (lane_index() / 16));
+    warp_barrier();  // all lanes have asked for bad queries
+#pragma unroll
+    for (int turn = 0; turn < kOutputColumns / kTurnColumns; ++turn) {
+#pragma unroll
+        for (int column = 0; column < kTurnColumns; column += 2) {
+            const int i = turn * kTurnColumns + column;
+            const u32 words[4] = {rows_words[0][i], rows_words[1][i], rows_words[0][i + 1],
+                                  rows_words[1][i + 1]};
+            stmatrix_x4((own ^ 16 * (column % kPanelColumns)) +
+                            column / kPanelColumns * kGroupRows * plan::panel_bytes,
+                        words);
+        }
+        warp_barrier();
+#pragma unroll
+        for (int i = 0; i < kRounds; ++i) {
+            const u32 index = lane_index() + i * kWarpLanes;
+            const u32 row = first_row + index / kChunks, chunk = index % kChunks;
+            u32 words[4];
+            load_shared_u32x4(words, query_address(block, row, 16 * chunk));
+            const i32 query = to.first_query + static_cast<i32>(row);
+            if (query < to.end_query) {
+                store_global_u32x4(to.row(query) + 8 * (turn * kTurnColumns + chunk), words);
+            }
+        }
+        warp_barrier();
+    }
+}
+
 // Rows without keys are 0, those with a bad query or key NaN: rare, so not asked of every number.
 __device__ __forceinline__ void replace_row(Output& output, int h, bool wanted, f32 value) {
 #pragma unroll
@@ -40,15 +128,14 @@ __device__ __forceinline__ void replace_row(Output& output, int h, bool wanted, 
 __device__ __forceinline__ bool write_output(const Call& call, const TilePosition& position,
                                              const Walk& walk, const RowState& rows, Output& output,
                                              i32 first_bad_key) {
-    constexpr int kColumns = plan::head_dim_v / 8;  // of eight channels: a pair a lane
-    constexpr int kQuads = kColumns / 4;
+    constexpr int kColumns = kOutputColumns;
     const Heads heads = heads_of(call, position.q_row);
     u16* head = static_cast<u16*>(call.o.data) + heads.batch * call.o.stride_batch +
                 heads.head_q * call.o.stride_head;
     const u32 q = lane_index() % 4;
     const i32 end_query = end_of(call, position);
-    const bool vector = call.o.vector_access != 0;
     bool repair = false;
+    u32 rows_words[2][kColumns];
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
         const u32 row_in_tile = lane_row() + 8 * h;
@@ -76,32 +163,19 @@ __device__ __forceinline__ bool write_output(const Call& call, const TilePositio
             }
             return output_pair(pair[0], pair[1]);
         };
-        u16* row = head + token_offset(call.o, inside ? query : 0);
-        u32 words[kQuads + 1][4];  // four columns, which four lanes share out among them; the rest
+        u32(&words)[kColumns] = rows_words[h];
 #pragma unroll
-        for (int column = 0; column < kColumns; ++column) {
-            words[column / 4][column % 4] = pair_of(column);
-        }
-#pragma unroll
-        for (int i = 0; i < kQuads; ++i) transpose_words(words[i]);
-        if (inside && vector) {
-#pragma unroll
-            for (int i = 0; i < kQuads; ++i) store_global_u32x4(row + 32 * i + 8 * q, words[i]);
-#pragma unroll
-            for (int i = 0; i < kColumns % 4; ++i) {
-                store_global_u32(row + 32 * kQuads + 8 * i + 2 * q, words[kQuads][i]);
-            }
-        } else if (inside) {
-#pragma unroll
-            for (int i = 0; i < kQuads; ++i) store_words<4>(row + 32 * i + 8 * q, words[i]);
-#pragma unroll
-            for (int i = 0; i < kColumns % 4; ++i) {
-                store_words<1>(row + 32 * kQuads + 8 * i + 2 * q, words[kQuads] + i);
-            }
-        }
+        for (int column = 0; column < kColumns; ++column) words[column] = pair_of(column);
         if (inside && q == 0) {
             store_lse(call, position, query, rows.offset[h], sum, limit, bad, shift);
         }
+    }
+    const OutputRows to{head, call.o.stride_token, position.first_query, end_query,
+                        call.o.vector_access != 0};
+    if (kByShared && to.vector && !vote_any(repair)) {
+        write_by_shared(to, walk.block, rows_words);
+    } else {
+        write_by_lanes(to, rows_words);
     }
     return repair;
 }

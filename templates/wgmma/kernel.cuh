@@ -17,7 +17,7 @@ __device__ __forceinline__ void prepare_barriers(const Call& call, u32 shared) {
 // The copying warp.
 __device__ __forceinline__ void copy_all(const Call& call, u32 shared) {
     grid_dependency_wait();
-    if (lane_index() != 0) return;
+    if (!elect_lane()) return;
     Stage stage{shared, 0};
     TileOrder order{};
     u32 tile = cta_index();
@@ -79,6 +79,8 @@ __device__ __forceinline__ void compute_tile(const Call& call, u32& tile, TilePo
     const TilePosition next = fetch_next(call, position, tile, fetched);
     if (kHelp) wait_for_block(walk.block, walk.turn);
     finish_output(call, position, carried.rows, walk.block, output);
+    // From here on a warp's queries are its own: no product reads them.
+    named_barrier_sync(kComputeBarrier + 1 + group_index(), kGroupThreads);
     const bool repair =
         write_output(call, position, walk, carried.rows, output, carried.first_bad_key);
     if (vote_any(repair)) repair_output(call, position, walk.block);

@@ -211,6 +211,45 @@ __device__ __forceinline__ void fetch_queries(const Call& call, const TilePositi
     }
 }
 
+// Factors of groups whose amax all lanes of a row know, and their words. Each lane divides for one
+// group only; a lane's exchange at distance x brings the factor of group own ^ x, which selections
+// then put into its place.
+template <int count>
+__device__ __forceinline__ void find_factors(f32 (&factors)[count],
+                                             const f32 (&amax)[count + count % 2], u32 groups) {
+    static_assert(count <= plan::quant_lanes && (count & (count - 1)) == 0, "lanes of one row");
+    // At head_dim 256 with FP8 the compiler finds no registers for it.
+    if constexpr (plan::head_dim > 128) {
+#pragma unroll
+        for (int i = 0; i < count; ++i) {
+            factors[i] = packed_factor(amax[i]);
+            store_shared_f32_if(UnitPlace::channel() == 0, groups + 4 * i * kPassRows,
+                                packed_amax(amax[i], factors[i]));
+        }
+        return;
+    }
+    const u32 own = lane_index() % count;
+    f32 own_amax = amax[0];
+#pragma unroll
+    for (int i = 1; i < count; ++i) own_amax = own == static_cast<u32>(i) ? amax[i] : own_amax;
+    factors[0] = packed_factor(own_amax);
+    store_shared_f32_if(lane_index() % plan::quant_lanes < count, groups + 4 * own * kPassRows,
+                        packed_amax(own_amax, factors[0]));
+#pragma unroll
+    for (int x = 1; x < count; ++x) factors[x] = shuffle_xor_f32(factors[0], x);
+#pragma unroll
+    for (int bit = 1; bit < count; bit *= 2) {
+        const bool swapped = (own & static_cast<u32>(bit)) != 0;
+#pragma unroll
+        for (int i = 0; i < count; ++i) {
+            if ((i & bit) != 0) continue;
+            const f32 low = factors[i], high = factors[i + bit];
+            factors[i] = swapped ? high : low;
+            factors[i + bit] = swapped ? low : high;
+        }
+    }
+}
+
 // Quantizes pairs of rows. Returns false, and leaves them, where a row holds NaN or Inf or is too
 // small.
 template <int count>
@@ -238,12 +277,11 @@ __device__ __forceinline__ bool quantize_pairs(const Call& call, UnitPlace place
     const u32 groups = query_groups(shared) + 4 * query_group(place.tile_row(0));
     const u32 first = query_address(shared, place.tile_row(0), UnitPlace::channel());
     const bool inside = UnitPlace::channel() < plan::head_dim_padded;
+    f32 factors[count];
+    find_factors(factors, amax, groups);
 #pragma unroll
     for (int i = 0; i < count; ++i) {
-        const f32 factor = packed_factor(amax[i]);
-        const f32 signed_factor = call.logit_scale < 0.0f ? -factor : factor;
-        store_shared_f32_if(UnitPlace::channel() == 0, groups + 4 * i * kPassRows,
-                            packed_amax(amax[i], factor));
+        const f32 signed_factor = call.logit_scale < 0.0f ? -factors[i] : factors[i];
         // Rows of passes differ in bits that the lane's own row leaves 0.
         const u32 own = first ^ 16 * panel_flip<plan::panel_bytes>(i * kPassRows);
 #pragma unroll
@@ -311,13 +349,13 @@ __device__ __forceinline__ f32 query_factor(const Call& call, u32 shared) {
     return mul_rn(div_rn(group_amax(query_groups(shared), query_group(lane_row())), 127.0f), fold);
 }
 
-// The group's queries of a tile, of which `fetched` has the first. Its warps meet before, as they
-// may still read those of the tile before, and after.
+// The group's queries of a tile, of which `fetched` has the first. Its warps, which have left those
+// of the tile before, meet afterwards.
 __device__ __forceinline__ void quantize_queries(const Call& call, const TilePosition& position,
                                                  u32 shared, QueryRows& fetched) {
     const u32 group_barrier = kComputeBarrier + 1 + group_index();
     const QuerySource source = query_source(call, position);
-    named_barrier_sync(group_barrier, kGroupThreads);
+    warp_barrier();  // all lanes have left the queries of the tile before
     bool done = false;
     if constexpr (kRowPairs) {
         done = quantize_row_pairs(call, position, source, warp_index(), shared, fetched);

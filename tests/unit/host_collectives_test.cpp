@@ -89,6 +89,19 @@ static void read_matrices(const Call& call) {
     for (u32 i = 0; i < 4; ++i) static_cast<u32 (*)[4]>(call.o.data)[lane][i] = result[i];
 }
 extern "C" void ldmatrix(Call call) { read_matrices<0>(call); }
+// What ldmatrix reads of matrices that stmatrix wrote, rows in reverse.
+extern "C" void stmatrix(Call call) {
+    const u32 lane = host_api->thread_index();
+    u32 words[4];
+    for (u32 i = 0; i < 4; ++i) words[i] = static_cast<const u32 (*)[4]>(call.q.data)[lane][i];
+    host_api->stmatrix_x4((31 - lane) * 32, words);
+    host_api->warp_barrier();
+    host_api->ldmatrix_x4(words, (31 - lane) * 32, 0);
+    for (u32 i = 0; i < 4; ++i) static_cast<u32 (*)[4]>(call.o.data)[lane][i] = words[i];
+    u32 row[4];
+    host_api->load_shared(row, (31 - lane) * 32, 16);
+    for (u32 i = 0; i < 4; ++i) static_cast<u32 (*)[4]>(call.o.data)[32 + lane][i] = row[i];
+}
 extern "C" void ldmatrix_transposed(Call call) { read_matrices<1>(call); }
 
 // Butterflies and votes, one after another with nothing in between.
@@ -336,6 +349,21 @@ TEST_CASE("ldmatrix distributes rows and columns", "[host_machine]") {
                 CHECK((rows[lane][j] >> 16 * i & 0xffff) == matrices[j][line][place]);
                 CHECK((columns[lane][j] >> 16 * i & 0xffff) == matrices[j][place][line]);
             }
+        }
+    }
+}
+
+TEST_CASE("stmatrix writes rows where ldmatrix reads them", "[host_machine]") {
+    u32 words[32][4], read[64][4];
+    for (u32 lane = 0; lane < 32; ++lane) {
+        for (u32 i = 0; i < 4; ++i) words[lane][i] = 100 * lane + i;
+    }
+    kernels().run("stmatrix", words, read, {.seed = 5});
+    for (u32 lane = 0; lane < 32; ++lane) {
+        for (u32 i = 0; i < 4; ++i) {
+            CHECK(read[lane][i] == words[lane][i]);
+            // The row that lane gave the address of: lane % 8 of matrix lane / 8.
+            CHECK(read[32 + lane][i] == words[lane % 8 * 4 + i][lane / 8]);
         }
     }
 }

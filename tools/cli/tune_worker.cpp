@@ -31,9 +31,10 @@ Json summary_json(const SampleSummary& ms) {
 }
 
 Json counts_json(const host::InstructionCounts& counts) {
-    return {{"mma", counts.mma},           {"wgmma", counts.wgmma}, {"ldmatrix", counts.ldmatrix},
-            {"shuffles", counts.shuffles}, {"votes", counts.votes}, {"barriers", counts.barriers},
-            {"total", counts.total()}};
+    return {{"mma", counts.mma},           {"wgmma", counts.wgmma},
+            {"ldmatrix", counts.ldmatrix}, {"stmatrix", counts.stmatrix},
+            {"shuffles", counts.shuffles}, {"votes", counts.votes},
+            {"barriers", counts.barriers}, {"total", counts.total()}};
 }
 
 InputFile check_input_for(const Spec& spec) {

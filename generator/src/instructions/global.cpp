@@ -60,7 +60,10 @@ constexpr Instruction kRows[] = {
 )"},
     {"store_global_u32x4",
      R"(__device__ __forceinline__ void store_global_u32x4(void* destination, const u32 (&value)[4]) {
-    *static_cast<uint4*>(destination) = make_uint4(value[0], value[1], value[2], value[3]);
+    asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(
+                     __cvta_generic_to_global(destination)),
+                 "r"(value[0]), "r"(value[1]), "r"(value[2]), "r"(value[3])
+                 : "memory");
 }
 )",
      R"(inline void store_global_u32x4(void* destination, const u32 (&value)[4]) {

@@ -81,6 +81,21 @@ inline u32 peer_address(u32 address, u32 rank) { return host_api->peer_address(a
 )",
      R"(inline void warp_barrier() { host_api->warp_barrier(); }
 )"},
+    {"elect_lane",
+     R"(// Whether this is the one lane that the warp elects. Of what stands behind it ptxas knows that one
+// lane executes it: copies that the whole warp might issue it spells as loops over its lanes.
+__device__ __forceinline__ bool elect_lane() {
+    u32 elected;
+    asm volatile(
+        "{\n\t.reg .pred elected;\n\telect.sync _|elected, 0xFFFFFFFF;\n\t"
+        "selp.u32 %0, 1, 0, elected;\n\t}"
+        : "=r"(elected));
+    return elected != 0;
+}
+)",
+     R"(// Whether this is the one lane that the warp elects.
+inline bool elect_lane() { return host_api->thread_index() % 32 == 0; }
+)"},
     {"warp_uniform",
      R"(// The value, which is the same in all lanes of the warp, as one the compiler knows to be so.
 __device__ __forceinline__ u32 warp_uniform(u32 value) {

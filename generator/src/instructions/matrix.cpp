@@ -34,6 +34,21 @@ inline void ldmatrix_x4_trans(u32 (&result)[4], u32 address) {
     host_api->ldmatrix_x4(result, address, 1);
 }
 )"},
+    {"stmatrix_x4",
+     R"(// Four 8 x 16-byte matrices; lanes 8i..8i+7 give the row addresses of matrix i, lane l word l % 4
+// of rows l / 4.
+__device__ __forceinline__ void stmatrix_x4(u32 address, const u32 (&words)[4]) {
+    asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(address),
+                 "r"(words[0]), "r"(words[1]), "r"(words[2]), "r"(words[3])
+                 : "memory");
+}
+)",
+     R"(// Four 8 x 16-byte matrices; lanes 8i..8i+7 give the row addresses of matrix i, lane l word l % 4
+// of rows l / 4.
+inline void stmatrix_x4(u32 address, const u32 (&words)[4]) {
+    host_api->stmatrix_x4(address, words);
+}
+)"},
     {"mma_s8",
      R"(// D += A B, m16n8k32, int8 by int8 to int32.
 __device__ __forceinline__ void mma_s8(i32 (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
