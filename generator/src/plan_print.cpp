@@ -66,7 +66,7 @@ Json to_json_object(const Plan& plan) {
         {"shared_memory",
          {{"bytes", plan.shared_bytes},
           {"limit_bytes", plan.target.shared_per_cta},
-          {"master_bytes", plan.promote_tiles > 0 ? 4 * plan.tile_q * plan.spec.head_dim_v : 0},
+          {"master_bytes", plan.master_number_bytes * plan.tile_q * plan.spec.head_dim_v},
           {"stage_bytes", plan.stage_bytes},
           {"stage_regions", regions}}},
         {"scales",

@@ -107,6 +107,10 @@ SourceParts wgmma_parts(const Plan& plan) {
         add("attention.values",
             spec.pv_type == PvType::kBf16 ? "wgmma/values_bf16.cuh" : "wgmma/values_fp16.cuh");
     }
+    if (plan.promote_tiles > 0) {
+        add("attention.master",
+            plan.master_number_bytes == 4 ? "wgmma/master_fp32.cuh" : "wgmma/master_bf16.cuh");
+    }
     const std::string_view sums = fp8                ? "wgmma/sums_fp8.cuh"
                                   : plan.sums_by_mma ? "wgmma/sums_mma.cuh"
                                                      : "wgmma/sums_add.cuh";

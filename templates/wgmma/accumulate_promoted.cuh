@@ -1,32 +1,17 @@
 // The tensor core's accumulator of e4m3 products keeps about 13 bits: every plan::promote_tiles key
-// tiles it joins a master in fp32 and starts anew. The master lies in shared memory, four numbers
-// of a thread together; no thread touches another's. Warpgroups take turns, so that the others use
-// the tensor cores meanwhile. A row's master keeps the reference it began with: what joins it is
-// scaled up, and it is shrunk only when that comes near the end of the exponents.
+// tiles it joins a master. The master lies in shared memory, four numbers of a thread together; no
+// thread touches another's. Warpgroups take turns, so that the others use the tensor cores
+// meanwhile. A row's master has the reference that the row had when it was last promoted.
 //
 // Truncation is towards zero, so what the accumulator lost is made up for on the average: in
-// proportion to its keys, as measured (docs/benchmarks/hopper-log.md, version 15).
-constexpr u32 kMasterStep =
-    16 * 32 * plan::warps;  // bytes from four of a thread's to the next four
-constexpr int kNumberSteps = plan::head_dim_v / 8;  // of four numbers
+// proportion to its keys, as measured (docs/benchmarks/hopper-log.md, version 15). A master does
+// without the gain of a whole stretch, which all but the ends of a row have in common.
+constexpr u32 kMasterStep = kMasterBytes * 32 * plan::warps;  // from four of a thread's to the next
+constexpr int kNumberSteps = plan::head_dim_v / 8;            // of four numbers
 constexpr f32 kLostPerKey = 1.4e-6f;
-constexpr f32 kMostMasterBits = 60.0f;
 
 __device__ __forceinline__ u32 master_of(const Walk& walk) {
-    return walk.shared + plan::master_offset + 16 * thread_index();
-}
-
-__device__ __forceinline__ void load_master(f32 (&numbers)[4], u32 address) {
-    u32 bits[4];
-    load_shared_u32x4(bits, address);
-#pragma unroll
-    for (int i = 0; i < 4; ++i) numbers[i] = bits_to_f32(bits[i]);
-}
-__device__ __forceinline__ void store_master(u32 address, const f32 (&numbers)[4]) {
-    u32 bits[4];
-#pragma unroll
-    for (int i = 0; i < 4; ++i) bits[i] = f32_to_bits(numbers[i]);
-    store_shared_u32x4(address, bits);
+    return walk.shared + plan::master_offset + kMasterBytes * thread_index();
 }
 
 // The offsets that go with the references of the masters of the lane's two rows. The four lanes of
@@ -43,12 +28,12 @@ __device__ __forceinline__ void keep_references(const Walk& walk, const RowState
     warp_barrier();
 }
 
-// log2 of what a row's sums are to be multiplied by in order to join its master.
-__device__ __forceinline__ void find_master_bits(f32 (&bits)[2], const Walk& walk,
-                                                 const RowState& rows) {
+// What takes a row's master to the reference of now.
+__device__ __forceinline__ void find_master_shrink(f32 (&shrink)[2], const Walk& walk,
+                                                   const RowState& rows) {
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
-        bits[h] = load_shared_f32(master_reference(walk, h)) - rows.offset[h];
+        shrink[h] = exp2_approx(rows.offset[h] - load_shared_f32(master_reference(walk, h)));
     }
 }
 
@@ -71,61 +56,31 @@ __device__ __forceinline__ i32 find_first_promotion(i32 tiles) {
 __device__ __forceinline__ f32 gain_of(i32 tiles) {
     return fma_rn(static_cast<f32>(tiles * plan::tile_k), truncation_loss(kLostPerKey), 1.0f);
 }
+__device__ __forceinline__ f32 gain_of_stretch() { return gain_of(plan::promote_tiles); }
 
-// The accumulator of so many products becomes the master.
-__device__ __forceinline__ void found_master(const Walk& walk, i32 products, const RowState& rows,
-                                             Output& output) {
-    const f32 gain = gain_of(products);
+// The accumulator becomes the master, or joins it.
+template <bool first>
+__device__ __forceinline__ void promote(const Walk& walk, const RowState& rows, f32 gain,
+                                        Output& output) {
+    f32 shrink[2];
+    if constexpr (!first) find_master_shrink(shrink, walk, rows);
     keep_references(walk, rows);
-#pragma unroll
-    for (int i = 0; i < kNumberSteps; ++i) {
-        f32 numbers[4];
-#pragma unroll
-        for (int j = 0; j < 4; ++j) {
-            numbers[j] = output[4 * i + j] * gain;
-            output[4 * i + j] = 0.0f;
-        }
-        store_master(master_of(walk) + i * kMasterStep, numbers);
-    }
-}
-
-// The master takes the reference of now.
-__device__ __forceinline__ void move_master(const Walk& walk, const f32 (&bits)[2],
-                                            const RowState& rows) {
-    const f32 shrink[2] = {exp2_approx(-bits[0]), exp2_approx(-bits[1])};
-#pragma unroll 1
-    for (int i = 0; i < kNumberSteps; ++i) {
-        f32 numbers[4];
-        load_master(numbers, master_of(walk) + i * kMasterStep);
-#pragma unroll
-        for (int j = 0; j < 4; ++j) numbers[j] *= shrink[j / 2];
-        store_master(master_of(walk) + i * kMasterStep, numbers);
-    }
-    keep_references(walk, rows);
-}
-
-// The accumulator of promote_tiles products joins the master.
-__device__ __forceinline__ void promote(const Walk& walk, const RowState& rows, Output& output) {
-    f32 bits[2];
-    find_master_bits(bits, walk, rows);
-    if (vote_any(bits[0] > kMostMasterBits || bits[1] > kMostMasterBits)) {
-        move_master(walk, bits, rows);
-        bits[0] = bits[1] = 0.0f;
-    }
-    const f32 gain = gain_of(plan::promote_tiles);
-    const f32 scale[2] = {gain * exp2_approx(bits[0]), gain * exp2_approx(bits[1])};
 #pragma unroll
     for (int i = 0; i < kNumberSteps; ++i) {
         // Keeps loads from running ahead of what there are registers for.
         if (i % 4 == 0) warp_barrier();
-        f32 numbers[4];
-        load_master(numbers, master_of(walk) + i * kMasterStep);
+        const u32 address = master_of(walk) + i * kMasterStep;
+        f32 master[4];
+        if constexpr (!first) load_master(master, address);
+        f32 sums[4];
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
-            numbers[j] = fma_rn(output[4 * i + j], scale[j / 2], numbers[j]);
-            output[4 * i + j] = 0.0f;
+            const f32 sum = output[4 * i + j];
+            sums[j] = first ? sum * gain : fma_rn(master[j], shrink[j / 2], sum);
         }
-        store_master(master_of(walk) + i * kMasterStep, numbers);
+        store_master(address, sums);
+#pragma unroll
+        for (int j = 0; j < 4; ++j) output[4 * i + j] = sums[j];
     }
 }
 
@@ -142,9 +97,9 @@ __device__ __forceinline__ void end_stretch(const Walk& walk, i32 tile, i32 tile
     const i32 later = tile - 1 - first;
     if (later < 0 || later % plan::promote_tiles != 0) return;
     if (later == 0) {
-        found_master(walk, first, rows, output);
+        promote<true>(walk, rows, gain_of(first) * (1.0f / gain_of_stretch()), output);
     } else {
-        promote(walk, rows, output);
+        promote<false>(walk, rows, 1.0f, output);
     }
 }
 
@@ -155,9 +110,10 @@ __device__ __forceinline__ void join_master(const Walk& walk, i32 tiles, RowStat
     const i32 left = 1 + (tiles - 1 - first) % plan::promote_tiles;
     rows.gain = gain_of(first == tiles ? tiles : left);
     if (first == tiles) return;
-    f32 bits[2];
-    find_master_bits(bits, walk, rows);
-    const f32 shrink[2] = {exp2_approx(-bits[0]) / rows.gain, exp2_approx(-bits[1]) / rows.gain};
+    f32 shrink[2];
+    find_master_shrink(shrink, walk, rows);
+#pragma unroll
+    for (int h = 0; h < 2; ++h) shrink[h] *= gain_of_stretch() / rows.gain;
 #pragma unroll
     for (int i = 0; i < kNumberSteps; ++i) {
         f32 numbers[4];

@@ -61,6 +61,18 @@ inline u32 shared_base_swizzled() { return 0; }
     host_api->load_shared(value, address, 8);
 }
 )"},
+    {"load_shared_u32x2",
+     R"(__device__ __forceinline__ void load_shared_u32x2(u32 (&value)[2], u32 address) {
+    asm volatile("ld.shared.v2.b32 {%0, %1}, [%2];"
+                 : "=r"(value[0]), "=r"(value[1])
+                 : "r"(address)
+                 : "memory");
+}
+)",
+     R"(inline void load_shared_u32x2(u32 (&value)[2], u32 address) {
+    host_api->load_shared(value, address, 8);
+}
+)"},
     {"load_shared_u32x4",
      R"(__device__ __forceinline__ void load_shared_u32x4(u32 (&value)[4], u32 address) {
     asm volatile("ld.shared.v4.b32 {%0, %1, %2, %3}, [%4];"

@@ -75,7 +75,10 @@ struct Plan {
     int output_columns = 0;     // value channels, then those columns
     float reference_bits = 0;   // log2 of a row's largest probability when its reference moves
     int promote_tiles = 0;      // key tiles from one promotion of the sums to the next; 0: none
-    int master_offset = 0;      // sums promoted to fp32, bytes from the start of shared memory
+    // Promoted sums: bytes of one, 4 (fp32) or 2 (bf16, and the rest stays in the accumulator), and
+    // where they lie, bytes from the start of shared memory.
+    int master_number_bytes = 0;
+    int master_offset = 0;
     int master_reference_offset = 0;  // the references of its rows
     bool draws_tiles = false;         // CTAs draw query tiles, which differ in length or height
     bool has_low_tiles = false;       // the last query tiles of a head may be low (query_tiles.h)
