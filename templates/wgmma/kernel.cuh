@@ -73,9 +73,16 @@ __device__ __forceinline__ void compute_tile(const Call& call, u32& tile, TilePo
     carried.first_bad_key = kNoBadKey;
     carried.arrived = false;
     clear_rows(carried.rows, output);
-    if (tiles > 0) walk_keys(call, position, walk, tiles, carried, output);
-    skip_steps(walk.shared, walk.stage, steps_of(all_tiles) - steps_of(tiles));
-    tile = next_tile(call, tile, order, walk.shared);
+    const i32 skipped = steps_of(all_tiles) - steps_of(tiles);
+    if (tiles > 0) {
+        walk_keys(call, position, walk, tiles, carried, output, [&] {
+            if (skipped == 0) tile = next_tile(call, tile, order, walk.shared);
+        });
+    }
+    if (tiles == 0 || skipped > 0) {
+        skip_steps(walk.shared, walk.stage, skipped);
+        tile = next_tile(call, tile, order, walk.shared);
+    }
     const TilePosition next = fetch_next(call, position, tile, fetched);
     if (kHelp) wait_for_block(walk.block, walk.turn);
     finish_output(call, position, carried.rows, walk.block, output);

@@ -66,7 +66,7 @@ __device__ __forceinline__ void do_first_step(const Call& call, const TilePositi
     start_qk(carried.scores, walk.query, keys_of(walk.stage));
     warpgroup_wait<0>();
     leave_stage(walk);
-    mask_scores(carried.scores, call, position, 0);
+    if (walk.unmasked == 0) mask_scores(carried.scores, call, position, 0);
     update_reference<0>(carried.scores, factor, carried.rows);
     carried.arrived = has_arrived(walk.stage);
     make_probabilities(p, carried, factor, 0);
@@ -96,9 +96,11 @@ __device__ __forceinline__ void do_step(const Call& call, const TilePosition& po
 }
 
 // All steps of a group whose rows see `tiles` > 0 key tiles. Most have no key to mask, and are
-// spelled without a mask.
+// spelled without a mask. `meanwhile` runs during the last product.
+template <typename Meanwhile>
 __device__ __forceinline__ void walk_keys(const Call& call, const TilePosition& position,
-                                          Walk& walk, i32 tiles, Carried& carried, Output& output) {
+                                          Walk& walk, i32 tiles, Carried& carried, Output& output,
+                                          const Meanwhile& meanwhile) {
     Probabilities p;
     do_first_step(call, position, walk, p, carried);
     i32 tile = 1;
@@ -119,6 +121,7 @@ __device__ __forceinline__ void walk_keys(const Call& call, const TilePosition& 
     wait_for_arrival(walk.stage);
     warpgroup_fence();
     start_pv(output, p, values_of(walk.stage));
+    meanwhile();
     warpgroup_wait<0>();
     leave_stage(walk);
     collect_sums(output, carried.rows);
