@@ -232,7 +232,7 @@ Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
     plan.quant_lanes = power_of_two_at_least(plan.head_dim_padded / 8);
     // CTAs of a cluster take tiles together, and what is drawn is known too late for helpers.
     plan.draws_tiles = plan.cluster_q == 1 && !quantizes_ahead(plan);
-    plan.has_low_tiles = plan.cluster_q == 1 && spec.causal == CausalMode::kNone;
+    plan.has_low_tiles = plan.cluster_q == 1;
 
     plan.panel_bytes = panel_width(plan.head_dim_padded);
     add_values(plan);

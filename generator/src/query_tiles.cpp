@@ -22,6 +22,15 @@ QueryTiles fewest_tiles(int groups, int tall_groups) {
     return {groups / tall_groups, left > 0 ? 1 : 0, left * kGroupRows};
 }
 
+// As few tiles under a mask: the last rows see the most keys, so that a tile of few groups would
+// waste the most there. A group less in each of the first ones.
+QueryTiles low_ones_first(int groups, int tall_groups) {
+    const int tiles = (groups + tall_groups - 1) / tall_groups;
+    const int spare = tiles * tall_groups - groups;
+    if (spare == 0 || spare > tiles) return {tiles, 0, 0};
+    return {tiles - spare, spare, (tall_groups - 1) * kGroupRows};
+}
+
 }  // namespace
 
 double last_end(int64_t tall, int64_t low, double part, int64_t ctas) {
@@ -40,9 +49,13 @@ double last_end(int64_t tall, int64_t low, double part, int64_t ctas) {
 QueryTiles cut_queries(const Plan& plan, const Shape& shape, int ctas) {
     const int tall_groups = plan.tile_q / kGroupRows;
     const int groups = static_cast<int>((shape.len_q + kGroupRows - 1) / kGroupRows);
-    const QueryTiles fewest = fewest_tiles(groups, tall_groups);
     // Scales of a whole tile depend on which rows are in it.
     const bool has_choice = plan.has_low_tiles && plan.spec.granularity != Granularity::kBlock;
+    if (plan.spec.causal != CausalMode::kNone) {
+        if (has_choice) return low_ones_first(groups, tall_groups);
+        return {(groups + tall_groups - 1) / tall_groups, 0, 0};
+    }
+    const QueryTiles fewest = fewest_tiles(groups, tall_groups);
     const int64_t heads = shape.batch * shape.heads_q;
     if (!has_choice || heads * fewest.tall > int64_t{kMostTurns} * ctas) return fewest;
     const auto duration = [&](const QueryTiles& tiles) {

@@ -123,7 +123,8 @@ SourceParts wgmma_parts(const Plan& plan) {
         {"attention.pipeline", "wgmma/pipeline.cuh"},
         {"attention.place", "wgmma/place.cuh"},
         {"attention.place_order",
-         plan.has_low_tiles ? "wgmma/place_by_height.cuh" : "wgmma/place_by_length.cuh"},
+         plan.has_low_tiles && spec.causal == CausalMode::kNone ? "wgmma/place_by_height.cuh"
+                                                                : "wgmma/place_by_length.cuh"},
         {"attention.tiles", "wgmma/tiles.cuh"},
         {"attention.order", plan.draws_tiles ? "wgmma/order_drawn.cuh" : "wgmma/order_static.cuh"},
         {"attention.query", "wgmma/query.cuh"},

@@ -118,21 +118,25 @@ std::vector<double> tile_clocks(const Plan& plan, const Shape& shape, const GpuR
     for (int groups = 1; groups <= plan.groups; ++groups) {
         steps[static_cast<size_t>(groups)] = step_of(plan, groups, rates);
     }
-    const int64_t tiles = divide_up(shape.len_q, plan.tile_q);
-    std::vector<double> clocks(
-        static_cast<size_t>(divide_up(tiles, plan.cluster_q) * plan.cluster_q));
-    for (int64_t tile = 0; tile < static_cast<int64_t>(clocks.size()); ++tile) {
-        // A cluster is as slow as its CTA of more queries, and walks what its last query sees.
-        const int64_t first = tile / plan.cluster_q * plan.cluster_q * plan.tile_q;
-        const int64_t left = shape.len_q - first;
-        const int64_t cluster_queries =
-            std::min<int64_t>(left, static_cast<int64_t>(plan.cluster_q) * plan.tile_q);
-        const int groups = std::min(groups_of(left), plan.groups);
-        const int64_t walked =
-            divide_up(keys_seen(plan, shape, first + cluster_queries - 1), plan.tile_k);
-        clocks[static_cast<size_t>(tile)] =
-            static_cast<double>(walked) * steps[static_cast<size_t>(groups)].clocks + kTileClocks;
+    std::vector<double> clocks;
+    // `count` tiles of `queries` from query `first` on.
+    const auto add = [&](int64_t first, int64_t queries, int64_t count) {
+        const int64_t end = std::min(first + queries, shape.len_q);
+        const int groups = std::min(groups_of(end - first), plan.groups);
+        const int64_t walked = divide_up(keys_seen(plan, shape, end - 1), plan.tile_k);
+        clocks.insert(
+            clocks.end(), static_cast<size_t>(count),
+            static_cast<double>(walked) * steps[static_cast<size_t>(groups)].clocks + kTileClocks);
+        return end;
+    };
+    int64_t query = 0;
+    if (plan.has_low_tiles) {
+        const QueryTiles cut = cut_queries(plan, shape, rates.multiprocessors * plan.ctas_per_sm);
+        for (int tile = 0; tile < cut.low; ++tile) query = add(query, cut.low_rows, 1);
     }
+    // A cluster is as slow as its CTA of more queries, and walks what its last query sees.
+    const int64_t cluster_queries = int64_t{plan.cluster_q} * plan.tile_q;
+    while (query < shape.len_q) query = add(query, cluster_queries, plan.cluster_q);
     return clocks;
 }
 
@@ -180,7 +184,7 @@ double wgmma_key_tiles(const Plan& plan, const Shape& shape) {
 
 double wgmma_attention_clocks(const Plan& plan, const Shape& shape, const GpuRates& rates) {
     const auto heads = static_cast<double>(shape.batch * shape.heads_q);
-    const double clocks = plan.has_low_tiles
+    const double clocks = plan.has_low_tiles && plan.spec.causal == CausalMode::kNone
                               ? shared_out_by_height(plan, shape, rates)
                               : shared_out(plan, tile_clocks(plan, shape, rates), heads,
                                            rates.multiprocessors * plan.ctas_per_sm);

@@ -73,7 +73,7 @@ struct Call {
     Divisor by_head_chunk;
     Divisor by_heads_q;
     Divisor by_group_size;
-    // wgmma without a mask: a head has tall_tiles of tile_q queries, then low ones.
+    // wgmma: a head has tall_tiles of tile_q queries, then low ones; with a mask low ones first.
     i32 tall_tiles;
     i32 low_rows;
     Divisor by_tall_tiles;

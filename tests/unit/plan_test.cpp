@@ -381,7 +381,9 @@ TEST_CASE("fp8 values are planned on sm_90a, promoted often enough, and refused 
                 CHECK(keys <= (smooth ? 2048 : 512));
                 CHECK(plan.tile_k % 32 == 0);
                 CHECK(plan.shared_bytes <= hopper.shared_per_cta);
-                const int references = plan.master_offset + 4 * plan.tile_q * head_dim;
+                CHECK(plan.master_number_bytes == (head_dim > 128 ? 2 : 4));
+                const int references =
+                    plan.master_offset + plan.master_number_bytes * plan.tile_q * head_dim;
                 CHECK(plan.master_reference_offset >= references);
                 CHECK(plan.shared_bytes >= plan.master_reference_offset + 4 * plan.tile_q);
             }

@@ -58,7 +58,24 @@ TEST_CASE("queries are cut so that no CTA has two tall tiles where others have o
     CHECK(cut({1, 1000, 1000, 100100, 9}, 132) == std::array{521, 1, 128});
 }
 
-TEST_CASE("queries are cut into the fewest tiles where scales or a mask depend on them") {
+TEST_CASE("under a mask tiles of the shortest rows are low") {
+    Plan plan = plan_with(192);
+    plan.spec.causal = CausalMode::kBottomRight;
+    const auto cut = [&](int64_t len_q) {
+        const QueryTiles tiles = cut_queries(plan, {1, 2, 2, len_q, len_q}, 132);
+        return std::array{tiles.tall, tiles.low, tiles.low_rows};
+    };
+    CHECK(cut(1024) == std::array{4, 2, 128});
+    CHECK(cut(1025) == std::array{5, 1, 128});
+    CHECK(cut(1152) == std::array{6, 0, 0});
+    // One tile of one group, which is as low as it gets.
+    CHECK(cut(64) == std::array{1, 0, 0});
+    CHECK(cut(128) == std::array{0, 1, 128});
+    plan.spec.granularity = Granularity::kBlock;
+    CHECK(cut(1024) == std::array{6, 0, 0});
+}
+
+TEST_CASE("queries are cut into the fewest tiles where scales depend on them") {
     const Plan block = plan_with(192, Granularity::kBlock);
     const QueryTiles tiles = cut_queries(block, {1, 16, 16, 2560, 2560}, 132);
     CHECK(tiles.tall == 13);
@@ -70,10 +87,14 @@ TEST_CASE("queries are cut into the fewest tiles where scales or a mask depend o
     CHECK(make_workspace(make_plan(spec, hopper), {1, 16, 16, 2560, 2560}).low_rows == 128);
     spec.causal = CausalMode::kBottomRight;
     const Plan causal = make_plan(spec, hopper);
-    CHECK_FALSE(causal.has_low_tiles);
     const Workspace layout = make_workspace(causal, {1, 16, 16, 2560, 2560});
-    CHECK(layout.tall_tiles == layout.q_tiles);
-    CHECK(layout.low_rows == 0);
+    CHECK(layout.tall_tiles == 12);
+    CHECK(layout.q_tiles == 14);
+    CHECK(layout.low_rows == 128);
+    spec.cluster_q = 2;
+    const Workspace pairs = make_workspace(make_plan(spec, hopper), {1, 16, 16, 2560, 2560});
+    CHECK(pairs.tall_tiles == pairs.q_tiles);
+    CHECK(pairs.low_rows == 0);
 }
 
 TEST_CASE("a device's multiprocessors change how queries are cut, and no size") {

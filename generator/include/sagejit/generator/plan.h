@@ -81,7 +81,7 @@ struct Plan {
     int master_offset = 0;
     int master_reference_offset = 0;  // the references of its rows
     bool draws_tiles = false;         // CTAs draw query tiles, which differ in length or height
-    bool has_low_tiles = false;       // the last query tiles of a head may be low (query_tiles.h)
+    bool has_low_tiles = false;       // some query tiles of a head may be low (query_tiles.h)
     int barrier_offset = 0;  // mbarriers of mma.sync, bytes from the start of shared memory
     // What a query tile needs besides keys and values: a block of shared memory, or two that take
     // turns, so that one is prepared while the other is in use. Offsets are those of the first.
