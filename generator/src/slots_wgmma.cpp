@@ -122,9 +122,9 @@ SourceParts wgmma_parts(const Plan& plan) {
          plan.cluster_q == 1 ? "wgmma/cluster_none.cuh" : "wgmma/cluster_pair.cuh"},
         {"attention.pipeline", "wgmma/pipeline.cuh"},
         {"attention.place", "wgmma/place.cuh"},
-        {"attention.place_order",
-         plan.has_low_tiles && spec.causal == CausalMode::kNone ? "wgmma/place_by_height.cuh"
-                                                                : "wgmma/place_by_length.cuh"},
+        {"attention.place_order", plan.has_low_tiles && spec.causal == CausalMode::kNone
+                                      ? "wgmma/place_by_height.cuh"
+                                      : "wgmma/place_by_length.cuh"},
         {"attention.tiles", "wgmma/tiles.cuh"},
         {"attention.order", plan.draws_tiles ? "wgmma/order_drawn.cuh" : "wgmma/order_static.cuh"},
         {"attention.query", "wgmma/query.cuh"},

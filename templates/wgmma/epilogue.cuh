@@ -76,8 +76,8 @@ __device__ __forceinline__ void write_by_lanes(const OutputRows& to,
 // channels at a time as a row of them has room for. A lane then writes 16 bytes, eight of them 128
 // in a row.
 constexpr int kTurnColumns = plan::head_dim_padded / 16;
-// In clusters, at head_dim 256 with FP8, the compiler finds no registers for it.
-constexpr bool kByShared = plan::head_dim_v <= 128 &&
+// Wide outputs in clusters, or that may want repair, leave the compiler no registers for it.
+constexpr bool kByShared = (plan::head_dim_v <= 128 || (plan::cluster_q == 1 && !kRepairs)) &&
                            plan::head_dim_padded % 64 == 0 && kOutputColumns % kTurnColumns == 0 &&
                            plan::panel_bytes >= 64;
 __device__ __forceinline__ void write_by_shared(const OutputRows& to, u32 block,

@@ -2,6 +2,7 @@
 // still spoils that channel of those rows. Where a warp wrote an output that is not finite, it
 // computes those eight channels again on its own, from the keys that the row does see: slow, exact,
 // and off the path of finite values.
+constexpr bool kRepairs = true;
 
 // What a row's probabilities are made of: its factor (its query scale) and offset, kept in shared
 // memory for all lanes of the warp.
