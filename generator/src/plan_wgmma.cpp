@@ -194,14 +194,14 @@ void lay_out_blocks(Plan& plan, int blocks, bool with_terms) {
     plan.shared_bytes = plan.master_reference_offset + (master_bytes > 0 ? 4 * plan.tile_q : 0);
 }
 
-// As much of it prepared ahead as there is room for.
+// Queries are prepared ahead where there is room for it, and what finishes FP8's outputs always.
 void add_blocks(Plan& plan) {
-    const int ahead = quantizes_ahead(plan) ? 2 : 1;
-    for (const auto& [blocks, with_terms] :
-         {std::pair{ahead, is_fp8(plan.spec)}, {1, is_fp8(plan.spec)}, {1, false}}) {
-        lay_out_blocks(plan, blocks, with_terms);
+    const bool fp8 = is_fp8(plan.spec);
+    if (quantizes_ahead(plan)) {
+        lay_out_blocks(plan, 2, fp8);
         if (plan.shared_bytes <= plan.target.shared_per_cta) return;
     }
+    lay_out_blocks(plan, 1, fp8);
 }
 
 Plan build(const Spec& spec, const Target& target, const Tiling& shape) {

@@ -128,9 +128,7 @@ SourceParts wgmma_parts(const Plan& plan) {
         {"attention.tiles", "wgmma/tiles.cuh"},
         {"attention.order", plan.draws_tiles ? "wgmma/order_drawn.cuh" : "wgmma/order_static.cuh"},
         {"attention.query", "wgmma/query.cuh"},
-        {"attention.terms", !fp8                          ? "wgmma/terms_none.cuh"
-                            : plan.value_terms_offset > 0 ? "wgmma/terms_shared.cuh"
-                                                          : "wgmma/terms_global.cuh"},
+        {"attention.terms", fp8 ? "wgmma/terms_shared.cuh" : "wgmma/terms_none.cuh"},
         {"attention.ahead", "wgmma/ahead.cuh"},
         {"attention.products", "wgmma/products.cuh"},
         {"attention.product", fp8 ? "wgmma/product_fp8.cuh" : "wgmma/product_half.cuh"},

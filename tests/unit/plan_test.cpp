@@ -351,7 +351,7 @@ TEST_CASE("what a query tile needs lies in blocks that do not overlap") {
                     ahead += plan.query_blocks == 2;
                     terms += plan.value_terms_offset > 0;
                     if (plan.query_blocks == 2) CHECK(causal == CausalMode::kNone);
-                    if (plan.value_terms_offset > 0) CHECK(fp8);
+                    CHECK((plan.value_terms_offset > 0) == fp8);
                 }
             }
         }
