@@ -85,10 +85,13 @@ TEST_CASE("the mean of many values comes from several samples") {
 
 TEST_CASE("sums in fp8 are promoted, and moved with their rows' references") {
     // Promoted every 512 keys. Keys grow, so that references move after promotions too: a little,
-    // and by more than the master's own reference allows for.
-    for (const double growth : {0.0025, 0.5}) {
+    // and by so much that nothing is left of them. Masters are fp32, of wide outputs bf16.
+    for (const auto& [growth, head_dim_v] :
+         {std::pair{0.0025, 32}, {0.5, 32}, {0.0025, 136}, {0.5, 136}}) {
+        INFO(growth << " head_dim_v " << head_dim_v);
         Case c = fp8_case(32);
         c.spec.smooth_v = false;
+        c.spec.head_dim_v = head_dim_v;
         c.shape = {1, 1, 1, 150, 1700};
         AttentionInput input = draw(c);
         for (int64_t key = 0; key < 1700; ++key) {
@@ -101,19 +104,23 @@ TEST_CASE("sums in fp8 are promoted, and moved with their rows' references") {
         }
         const Outcome outcome = run_case(kernel_for(c, Device::host()), c, input);
         CHECK(outcome.plan.promote_tiles * outcome.plan.tile_k == 512);
+        CHECK(outcome.plan.master_number_bytes == (head_dim_v > 128 ? 2 : 4));
         CHECK(disagreements(c, outcome) == std::vector<std::string>{});
     }
 }
 
 TEST_CASE("fp8 sums of any number of key tiles are promoted often enough") {
     // Promoted every four tiles, whose warpgroups take turns; the last one may end with them.
-    Case c = fp8_case(32);
-    c.spec.smooth_v = false;
-    c.spec.tile_q = 192;
-    c.spec.tile_k = 128;
-    for (const int64_t tiles : {4, 5, 6, 7, 8, 9, 13, 16, 17, 18, 20, 21, 24}) {
-        c.shape = {1, 1, 1, 192, 128 * tiles};
-        CHECK(check_case(c, Device::host()) == "");
+    for (const int head_dim_v : {32, 136}) {
+        Case c = fp8_case(32);
+        c.spec.smooth_v = false;
+        c.spec.head_dim_v = head_dim_v;
+        c.spec.tile_q = head_dim_v > 128 ? 128 : 192;
+        c.spec.tile_k = 128;
+        for (const int64_t tiles : {4, 5, 6, 7, 8, 9, 13, 16, 17, 18, 20, 21, 24}) {
+            c.shape = {1, 1, 1, 192, 128 * tiles};
+            CHECK(check_case(c, Device::host()) == "");
+        }
     }
 }
 
