@@ -191,6 +191,30 @@ TEST_CASE("how queries are cut into tiles changes no bit of a result") {
     }
 }
 
+TEST_CASE("low tiles under a mask change no bit of a result") {
+    // Tiles of 192 queries: the first of two is low; of 128: the first of three, elsewhere.
+    for (const CausalMode causal : {CausalMode::kBottomRight, CausalMode::kTopLeft}) {
+        Case c;
+        c.spec = make_spec(64, Granularity::kThread, causal);
+        c.spec.target = "sm_90a";
+        c.spec.lse = true;
+        c.spec.tile_k = 64;
+        c.shape = {1, 2, 2, 300, 350};
+        const AttentionInput input = draw(c);
+        std::vector<Outcome> outcomes;
+        for (const int tile_q : {192, 128}) {
+            c.spec.tile_q = tile_q;
+            outcomes.push_back(run_case(kernel_for(c, Device::host()), c, input));
+            CHECK(disagreements(c, outcomes.back()) == std::vector<std::string>{});
+            const QueryTiles cut = cut_queries(outcomes.back().plan, c.shape, 3);
+            CHECK(cut.low == 1);
+            CHECK(cut.low_rows == tile_q - 64);
+        }
+        CHECK(outcomes[0].o == outcomes[1].o);
+        CHECK(outcomes[0].lse == outcomes[1].lse);
+    }
+}
+
 TEST_CASE("queries too small for factors in fp16, and rows of zeros among them") {
     for (const int dim : {64, 256}) {
         Case c;
