@@ -27,8 +27,8 @@ Json to_json_object(const Plan& plan) {
     Json entries = Json::array();
     if (plan.has_statistics) entries.push_back("statistics");
     if (plan.has_amax) entries.push_back("tile_amax");
+    if (plan.samples_first) entries.push_back("sample");
     entries.push_back("quantize");
-    if (plan.settle_parts > 0) entries.push_back("settle_values");
     entries.push_back("attention");
     Json json = {
         {"target", plan.target.name},
@@ -84,7 +84,7 @@ Json to_json_object(const Plan& plan) {
           {"shared_bytes", plan.quant_shared_bytes},
           {"statistics_shared_bytes", plan.statistics_shared_bytes},
           {"value_samples", plan.value_samples},
-          {"settle_ctas_per_head", plan.settle_parts}}},
+          {"samples_first", plan.samples_first}}},
         {"entries", entries},
     };
     if (wgmma) json["attention"]["cluster_q"] = plan.cluster_q;

@@ -28,6 +28,7 @@ constexpr int kOrderBytes = 24;        // a word, padded, and two mbarriers
 constexpr int kLineBytes = 128;
 constexpr int kMeanSamples = 64;
 constexpr int kQuantThreads = 256;
+constexpr int kWideQuantThreads = 512;
 constexpr int kQuantMarkWords = 24;
 constexpr int kValueUnitWords = 288;       // scratch of a warp that quantizes V
 constexpr float kRescaleThreshold = 8.0f;  // as for mma.sync: P in 16 bits reaches 256
@@ -40,7 +41,6 @@ constexpr int kHalfProductKeys = 16;
 constexpr int kPromoteKeysSmooth = 2048;
 constexpr int kPromoteKeys = 512;
 constexpr int kValueSamples = 64;
-constexpr int kSettleParts = 8;
 constexpr size_t kClusteredPlans = 3;
 
 struct Tiling {
@@ -82,13 +82,20 @@ void order_softmax(Plan& plan) {
     plan.early_exp_steps = std::min(plan.early_exp_steps, plan.tile_k / 16 - 1);
 }
 
+// A tile of wide keys, or wide values, is too much for few threads (docs/benchmarks/hopper-log.md,
+// version 19).
+int quant_threads(const Spec& spec, int lanes, int tile_k) {
+    const bool wide = lanes > 16 && (is_fp8(spec) || tile_k > 64);
+    return wide ? kWideQuantThreads : kQuantThreads;
+}
+
 // As many as registers allow: a tile of keys takes four for each pass over its rows.
-int quant_ctas_per_sm(const Spec& spec, int lanes, int tile_k) {
-    const int rows = kQuantThreads / lanes;
+int quant_ctas_per_sm(const Spec& spec, int threads, int lanes, int tile_k) {
+    if (threads > kQuantThreads) return 2;
+    const int rows = threads / lanes;
     const int passes = (tile_k + rows - 1) / rows;
-    if (passes > 6) return 2;
     // The sample of the mean takes as many passes of its own.
-    if (kMeanSamples / rows > 6) return 3;
+    if (passes > 6 || kMeanSamples / rows > 6) return 3;
     if (is_fp8(spec)) return spec.head_dim_v <= 128 ? 4 : 3;
     return passes > 4 ? 4 : 5;
 }
@@ -115,7 +122,7 @@ void add_values(Plan& plan) {
     plan.value_tile_bytes = plan.tile_k * spec.head_dim_v;
     plan.sums_by_mma = true;
     plan.value_samples = kValueSamples;
-    plan.settle_parts = kSettleParts;
+    plan.samples_first = true;
     if (spec.pv_accum == PvAccum::kFp32PromoteFp32) {
         plan.promote_tiles =
             std::max(1, (spec.smooth_v ? kPromoteKeysSmooth : kPromoteKeys) / plan.tile_k);
@@ -254,13 +261,14 @@ Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
     plan.register_estimate =
         plan.tile_k / 2 + 4 * plan.tile_k / plan.product_keys + plan.output_columns / 2 + kOverhead;
 
-    plan.quant_threads = kQuantThreads;
-    plan.quant_ctas_per_sm = quant_ctas_per_sm(spec, plan.quant_lanes, plan.tile_k);
+    plan.quant_threads = quant_threads(spec, plan.quant_lanes, plan.tile_k);
+    plan.quant_ctas_per_sm =
+        quant_ctas_per_sm(spec, plan.quant_threads, plan.quant_lanes, plan.tile_k);
     add_blocks(plan);
     plan.quant_lanes_v = power_of_two_at_least(round_up(spec.head_dim_v, kValuePanel) / 8);
     // templates/wgmma/quant_layout.cuh: means and factors, marks, then scratch of the warps, for
     // sums of samples or a unit of V.
-    const int warps = kQuantThreads / kWarpLanes;
+    const int warps = plan.quant_threads / kWarpLanes;
     int scratch = plan.head_dim_padded;
     if (is_fp8(spec)) scratch = std::max({scratch, 2 * spec.head_dim_v, kValueUnitWords});
     plan.quant_shared_bytes = round_up(

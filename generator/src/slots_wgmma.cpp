@@ -32,7 +32,6 @@ Bindings wgmma_bindings(const Plan& plan) {
         {"short_value_keys", number(kShortValueKeys)},
         {"value_sample_keys", number(kValueSampleKeys)},
         {"most_value_samples", number(kMostValueSamples)},
-        {"settle_parts", number(plan.settle_parts)},
         {"master_offset", number(plan.master_offset)},
         {"master_reference_offset", number(plan.master_reference_offset)},
         {"quant_lanes_v", number(plan.quant_lanes_v)},
@@ -96,12 +95,16 @@ SourceParts wgmma_parts(const Plan& plan) {
         add("quantize.value_layout", "wgmma/value_layout.cuh");
         add("quantize.value_mean",
             spec.smooth_v ? "wgmma/value_mean_sample.cuh" : "wgmma/value_mean_none.cuh");
+        add("quantize.value_factors", "wgmma/value_factors.cuh");
+        add("quantize.sample_heads", "wgmma/sample_heads.cuh");
         add("quantize.value", "wgmma/quantize_values.cuh");
+        add("quantize.heads", "wgmma/heads_sampled.cuh");
+        add("quantize.settle", "wgmma/settle_values.cuh");
+        add("quantize.finish", "wgmma/finish_heads.cuh");
     } else {
         add("quantize.value", "wgmma/pack_values.cuh");
     }
     add("quantize.kernel", "wgmma/quantize.cuh");
-    if (fp8) add("quantize.settle", "wgmma/settle_values.cuh");
     add("attention.geometry", "wgmma/geometry.cuh");
     if (!fp8) {
         add("attention.values",

@@ -84,8 +84,8 @@ Source emit(const Plan& plan) {
                        warpgroup_products(plan, Column::kHost) + body;
     if (plan.has_statistics) source.entries.emplace_back("statistics");
     if (plan.has_amax) source.entries.emplace_back("tile_amax");
+    if (plan.samples_first) source.entries.emplace_back("sample");
     source.entries.emplace_back("quantize");
-    if (plan.settle_parts > 0) source.entries.emplace_back("settle_values");
     source.entries.emplace_back("attention");
     return source;
 }

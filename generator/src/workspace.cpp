@@ -13,8 +13,6 @@ namespace {
 // faster by persistent CTAs, 205 slower.
 constexpr int kMaxPersistentKeyTiles = 64;
 
-constexpr int64_t kSettleCtas = 256;
-
 constexpr int64_t kMaxTokens = int64_t{1} << 30;  // token indices are 32-bit
 constexpr int64_t kMaxCtas = 0x7FFFFFFF;          // x extent of a grid
 constexpr size_t kRegionAlignment = 256;          // bytes
@@ -111,7 +109,7 @@ Workspace make_workspace(const Plan& plan, const Shape& shape, int multiprocesso
         place(result.v_scale, fp8, channels * word);
         place(result.v_mean, fp8, channels * word);
         place(result.v_first_bad, fp8, channels * word);
-        place(result.v_notes, fp8, k_tiles * word);
+        place(result.v_notes, fp8, kv_rows * 2 * word);
         place(result.tiles_drawn, plan.draws_tiles && k_tiles > 0, word);
         return result;
     }
@@ -147,16 +145,13 @@ LaunchSteps launch_steps(const Plan& plan, const Shape& shape, const Workspace& 
     const int64_t q_tiles = shape.batch * shape.heads_q * workspace.q_tiles;
     const int64_t k_tiles = shape.batch * shape.heads_kv * workspace.k_tiles;
     if (plan.target.family == Family::kWgmma) {
+        if (plan.samples_first && k_tiles > 0) {
+            steps.push_back({"sample", 2 * shape.batch * shape.heads_kv, plan.quant_threads,
+                             plan.quant_shared_bytes});
+        }
         if (k_tiles > 0) {
             steps.push_back({"quantize", k_tiles, plan.quant_threads, plan.quant_shared_bytes,
-                             false, plan.quant_ctas_per_sm});
-        }
-        if (plan.settle_parts > 0 && k_tiles > 0) {
-            // Usually they only look: not more than start at once, if heads are many.
-            const int64_t kv_rows = shape.batch * shape.heads_kv;
-            const int64_t parts = std::clamp<int64_t>(kSettleCtas / kv_rows, 1, plan.settle_parts);
-            steps.push_back({"settle_values", kv_rows * parts, plan.quant_threads,
-                             plan.quant_shared_bytes, true});
+                             plan.samples_first, plan.quant_ctas_per_sm});
         }
         // Tiles of different length that take long and are not drawn are dealt out better one CTA
         // at a time.

@@ -52,7 +52,7 @@ struct Call {
     f32* v_mean;       // [kv row, head_dim_v_padded]: what was subtracted (fp8)
     i32* v_first_bad;  // [kv row, head_dim_v_padded]: first key whose V is NaN or Inf (int8, fp8)
     u32* tiles_drawn;  // [1]: query tiles that CTAs have drawn (causal wgmma)
-    i32* v_notes;      // [kv row, k_tiles]: what quantization could not do (fp8)
+    u32* v_notes;      // [kv row, 2]: tiles quantized so far, what could not be done (fp8)
     f32* v_amax;       // [kv row, chunks, head_dim_v_padded]
     i32* v_chunk_bad;  // [kv row, chunks, head_dim_v_padded]
     i32 batch;

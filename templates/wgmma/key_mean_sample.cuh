@@ -42,6 +42,16 @@ __device__ __forceinline__ void find_key_mean(const Call& call, const KeySample&
     cta_barrier();
 }
 
+// As found by an earlier launch.
+__device__ __forceinline__ void read_key_mean(const Call& call, i32 kv_row, u32 shared) {
+    const f32* mean = call.k_mean + static_cast<u64>(kv_row) * plan::head_dim_padded;
+#pragma unroll 1
+    for (u32 channel = thread_index(); channel < plan::head_dim_padded;
+         channel += plan::quant_threads) {
+        store_shared_f32(word_at(shared, kKeyMeans + channel), mean[channel]);
+    }
+}
+
 __device__ __forceinline__ void load_key_means(f32 (&mean)[8], u32 shared) {
     constexpr bool kAll = 8 * plan::quant_lanes == plan::head_dim_padded;
 #pragma unroll

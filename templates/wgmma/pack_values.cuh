@@ -1,10 +1,19 @@
 // V is copied, in the layout of shared memory, only where copies of boxes cannot read it as it is.
 constexpr bool kKeysFirst = true;  // whether keys are read ahead of a head's means
-__device__ __forceinline__ void prepare_value_head(const Call&, i32, i32, u32) {}
-__device__ __forceinline__ void keep_notes(const Call&, u64, u32) {}
+__device__ __forceinline__ void wait_for_samples() {}
+__device__ __forceinline__ void finish_heads(const Call&, u32) {}
 
-__device__ __forceinline__ void prepare_values(const Call& call, i32 kv_row, i32 tile_index, u32,
-                                               u32) {
+// Every CTA finds the mean of its heads' keys; the one with a head's first tile keeps it for lse.
+__device__ __forceinline__ void start_head(const Call& call, i32 kv_row, i32 tile_index,
+                                           u32 shared) {
+    KeySample sample;
+    load_key_sample(sample, call, kv_row);
+    find_key_mean(
+        call, sample, shared,
+        tile_index == 0 ? call.k_mean + static_cast<u64>(kv_row) * plan::head_dim_padded : nullptr);
+}
+
+__device__ __forceinline__ void prepare_values(const Call& call, i32 kv_row, i32 tile_index, u32) {
     if (call.v_packed == 0) return;
     constexpr u32 kChunks = plan::value_panels * kValuePanelBytes / 16;
     const u16* base = head_base(call.v, kv_row / call.heads_kv, kv_row % call.heads_kv);

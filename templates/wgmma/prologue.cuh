@@ -52,5 +52,4 @@ constexpr int quant_threads = ${quant_threads};
 constexpr int quant_ctas_per_sm = ${quant_ctas_per_sm};  // 0: as the compiler likes
 constexpr int quant_lanes = ${quant_lanes};
 constexpr int quant_lanes_v = ${quant_lanes_v};
-constexpr int settle_parts = ${settle_parts};
 }  // namespace plan

@@ -11,6 +11,11 @@ __device__ __forceinline__ const u16* value_base(const Call& call, i32 kv_row) {
     return head_base(call.v, kv_row / call.heads_kv, kv_row % call.heads_kv);
 }
 
+// What could not be done about a head's values; in front of it, how many tiles are quantized.
+__device__ __forceinline__ u32* notes_of(const Call& call, u32 kv_row) {
+    return call.v_notes + 2 * static_cast<u64>(kv_row) + 1;
+}
+
 // What is subtracted from a channel; what multiplies the rest, or, before it is known, the largest
 // magnitude of the rest.
 __device__ __forceinline__ u32 mean_word(u32 shared, u32 channel) {

@@ -35,12 +35,15 @@ __device__ __forceinline__ void find_value_means(const Call& call, i32 kv_row,
     add_sample(total, squares, sample);
     const i32 samples = value_samples_taken(call);
 #pragma unroll 1
-    for (i32 part = 0; part < samples; ++part) {
-        if (part == samples / 2) continue;
-        ValueSample other;
-        other.load(call, call.v, value_base(call, kv_row), value_row(), 8 * value_lane(),
-                   kValueChannels, part, samples);
-        add_sample(total, squares, other);
+    for (i32 part = 0; part < samples / 2; ++part) {  // two on their way at a time
+        ValueSample others[2];
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+            others[i].load(call, call.v, value_base(call, kv_row), value_row(), 8 * value_lane(),
+                           kValueChannels, i == 0 ? part : samples - 1 - part, samples);
+        }
+        add_sample(total, squares, others[0]);
+        add_sample(total, squares, others[1]);
     }
     add_rows_of_warp<plan::quant_lanes_v>(total);
     add_rows_of_warp<plan::quant_lanes_v>(squares);

@@ -85,6 +85,33 @@ inline u32 atomic_next_global(u32* address, u32 last) {
     return old;
 }
 )"},
+    {"atomic_or_global",
+     R"(// Returns what was there.
+__device__ __forceinline__ u32 atomic_or_global(u32* address, u32 value) {
+    return atomicOr(address, value);
+}
+)",
+     R"(// Returns what was there.
+inline u32 atomic_or_global(u32* address, u32 value) {
+    return __atomic_fetch_or(address, value, __ATOMIC_RELAXED);
+}
+)"},
+    {"arrive_global",
+     R"(// Adds to a count that CTAs share, and returns what was there. What this thread has seen to be
+// written, others see behind their arrivals.
+__device__ __forceinline__ u32 arrive_global(u32* address, u32 count) {
+    __threadfence();
+    const u32 before = atomicAdd(address, count);
+    __threadfence();
+    return before;
+}
+)",
+     R"(// Adds to a count that CTAs share, and returns what was there. What this thread has seen to be
+// written, others see behind their arrivals.
+inline u32 arrive_global(u32* address, u32 count) {
+    return __atomic_fetch_add(address, count, __ATOMIC_ACQ_REL);
+}
+)"},
 };
 
 }  // namespace

@@ -92,8 +92,8 @@ struct Plan {
     int early_exp_steps = 0;      // 16-key steps exponentiated before the wait for P V
     int scale_lead = 0;           // 16-key steps by which multiply-adds lead exponentials; 0: any
     int mean_samples = 0;         // keys whose mean is subtracted; 0: all
-    int value_samples = 0;  // tokens of V whose mean is subtracted, and that choose its scales
-    int settle_parts = 0;   // most CTAs a head of the kernel that settles V's scales; 0: none
+    int value_samples = 0;       // tokens of V whose mean is subtracted, and that choose its scales
+    bool samples_first = false;  // means and V's scales are found by a launch of their own
 
     // Shared memory of the attention kernel: `stages` copies of the regions, then Q's tile where
     // it is kept there.
