@@ -76,9 +76,7 @@ __device__ __forceinline__ void write_by_lanes(const OutputRows& to,
 // channels at a time as a row of them has room for. A lane then writes 16 bytes, eight of them 128
 // in a row.
 constexpr int kTurnColumns = plan::head_dim_padded / 16;
-// Wide outputs in clusters, or that may want repair, leave the compiler no registers for it.
-constexpr bool kByShared = (plan::head_dim_v <= 128 || (plan::cluster_q == 1 && !kRepairs)) &&
-                           plan::head_dim_padded % 64 == 0 && kOutputColumns % kTurnColumns == 0 &&
+constexpr bool kByShared = plan::head_dim_padded % 64 == 0 && kOutputColumns % kTurnColumns == 0 &&
                            plan::panel_bytes >= 64;
 __device__ __forceinline__ void write_by_shared(const OutputRows& to, u32 block,
                                                 const u32 (&rows_words)[2][kOutputColumns]) {
@@ -134,8 +132,8 @@ __device__ __forceinline__ bool write_output(const Call& call, const TilePositio
                 heads.head_q * call.o.stride_head;
     const u32 q = lane_index() % 4;
     const i32 end_query = end_of(call, position);
-    bool repair = false;
-    u32 rows_words[2][kColumns];
+    f32 inverse[2];
+    bool repairable[2];
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
         const u32 row_in_tile = lane_row() + 8 * h;
@@ -147,29 +145,37 @@ __device__ __forceinline__ bool write_output(const Call& call, const TilePositio
         const bool bad =
             limit > 0 && (first_bad_key < limit || is_bad_query(walk.block, row_in_tile));
         const bool replaced = bad || limit == 0;
-        const f32 inverse = replaced ? 1.0f : normalising_factor(sum);
+        inverse[h] = replaced ? 1.0f : normalising_factor(sum);
         if (vote_any(replaced))
             replace_row(output, h, replaced, bad ? bits_to_f32(kNanBits) : 0.0f);
         if (inside) {
             keep_row(walk.block, row_in_tile, walk.query_factor,
                      replaced ? kNoReference : rows.offset[h]);
         }
-        const auto pair_of = [&](int column) {
-            f32 pair[2];
-#pragma unroll
-            for (int e = 0; e < 2; ++e) {
-                pair[e] = output[4 * column + 2 * h + e] * inverse;
-                repair |= inside && !bad && needs_repair(pair[e]);
-            }
-            return output_pair(pair[0], pair[1]);
-        };
-        u32(&words)[kColumns] = rows_words[h];
-#pragma unroll
-        for (int column = 0; column < kColumns; ++column) words[column] = pair_of(column);
         if (inside && q == 0) {
             store_lse(call, position, query, rows.offset[h], sum, limit, bad, shift);
         }
+        repairable[h] = inside && !bad;
     }
+    // Both rows of a column together: their words stand side by side for stmatrix, and one row's
+    // alone would leave gaps among the registers that take four at a time.
+    f32 spoiled[2] = {0.0f, 0.0f};
+    u32 rows_words[2][kColumns];
+#pragma unroll
+    for (int column = 0; column < kColumns; ++column) {
+#pragma unroll
+        for (int h = 0; h < 2; ++h) {
+            f32 pair[2];
+#pragma unroll
+            for (int e = 0; e < 2; ++e) {
+                pair[e] = output[4 * column + 2 * h + e] * inverse[h];
+                spoiled[h] = add_spoiled(spoiled[h], pair[e]);
+            }
+            rows_words[h][column] = output_pair(pair[0], pair[1]);
+        }
+    }
+    const bool repair =
+        (repairable[0] && needs_repair(spoiled[0])) || (repairable[1] && needs_repair(spoiled[1]));
     const OutputRows to{head, call.o.stride_token, position.first_query, end_query,
                         call.o.vector_access != 0};
     if (kByShared && to.vector && !vote_any(repair)) {

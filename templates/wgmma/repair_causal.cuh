@@ -2,7 +2,6 @@
 // still spoils that channel of those rows. Where a warp wrote an output that is not finite, it
 // computes those eight channels again on its own, from the keys that the row does see: slow, exact,
 // and off the path of finite values.
-constexpr bool kRepairs = true;
 
 // What a row's probabilities are made of: its factor (its query scale) and offset, kept in shared
 // memory for all lanes of the warp.
@@ -15,9 +14,11 @@ __device__ __forceinline__ void keep_row(u32 shared, u32 row, f32 factor, f32 of
     store_shared_f32(kept_row(shared, row) + 4, offset);
 }
 
-__device__ __forceinline__ bool needs_repair(f32 value) {
-    return (f32_to_bits(value) & kInfinityBits) == kInfinityBits;
+// 0 until a number is not finite, from then on NaN: a multiply-add a number.
+__device__ __forceinline__ f32 add_spoiled(f32 spoiled, f32 value) {
+    return fma_rn(value, 0.0f, spoiled);
 }
+__device__ __forceinline__ bool needs_repair(f32 spoiled) { return spoiled != spoiled; }
 
 __device__ __forceinline__ f32 probability(const Call& call, const TilePosition& position,
                                            u32 shared, u32 row, i32 key) {
