@@ -101,6 +101,7 @@ inline std::vector<Spec> wgmma_specs() {
     add(128, 128, G::kWarp, C::kTopLeft, false, true, true);
     add(64, 64, G::kBlock, C::kTopLeft, true, false, false);
     add(256, 256, G::kThread, C::kNone, true, true, true);
+    add(256, 256, G::kThread, C::kBottomRight, true, false, true);
     add(192, 128, G::kThread, C::kBottomRight, true, false, true);
     add(96, 96, G::kThread, C::kNone, false, false, true);
     add(72, 40, G::kWarp, C::kBottomRight, true, true, true);

@@ -78,14 +78,53 @@ __device__ __forceinline__ void write_by_lanes(const OutputRows& to,
 constexpr int kTurnColumns = plan::head_dim_padded / 16;
 constexpr bool kByShared = plan::head_dim_padded % 64 == 0 && kOutputColumns % kTurnColumns == 0 &&
                            plan::panel_bytes >= 64;
+
+// The 16-byte chunks of a warp's rows that a lane copies: the same one of every kRows-th row, so
+// that from one to the next both addresses advance by constants. Rows of twelve chunks go two at a
+// time, by 24 lanes.
+struct LaneChunks {
+    static constexpr int kChunks = kTurnColumns;  // of a row
+    static constexpr int kRows = static_cast<int>(kWarpLanes) / kChunks;
+    static constexpr int kRounds = kUnitRows / kRows;
+    static_assert(!kByShared || (kUnitRows % kRows == 0 && 16 % kRows == 0), "flips are apart");
+    u32 from;  // within the block
+    u16* to;
+    i64 step;
+    i32 rows;  // from this lane's first one on to the last one of the tile
+
+    __device__ __forceinline__ LaneChunks(const OutputRows& output, u32 first_row) {
+        const u32 row = first_row + lane_index() / kChunks, chunk = lane_index() % kChunks;
+        from = query_address(0, row, 16 * chunk);
+        const i32 query = output.first_query + static_cast<i32>(row);
+        to = output.row(query) + 8 * chunk;
+        step = kRows * output.stride;
+        rows = lane_index() < kRows * kChunks ? output.end_query - query : 0;
+    }
+    // channel: of the output's, at which what is in shared memory begins. All of it has been
+    // written.
+    __device__ __forceinline__ void copy(u32 block, int channel) const {
+        u16* next = to + channel;
+#pragma unroll
+        for (int i = 0; i < kRounds; ++i) {
+            // More stores than four at a time are slower.
+            if (i == 0 || (kRounds > 4 && i % 2 == 0)) warp_barrier();
+            const u32 further = i * kRows;
+            u32 words[4];
+            load_shared_u32x4(words, block + (from ^ 16 * panel_flip<plan::panel_bytes>(further)) +
+                                         further * plan::panel_bytes);
+            if (static_cast<i32>(further) < rows) store_global_u32x4(next, words);
+            next += step;
+        }
+    }
+};
+
 __device__ __forceinline__ void write_by_shared(const OutputRows& to, u32 block,
                                                 const u32 (&rows_words)[2][kOutputColumns]) {
-    constexpr int kChunks = kTurnColumns;  // of 16 bytes, a row
-    constexpr int kRounds = kUnitRows * kChunks / static_cast<int>(kWarpLanes);
     constexpr int kPanelColumns = plan::panel_bytes / 16;
     const u32 first_row = warp_index() * kUnitRows;
     // Lane l gives the address of row l % 16 of the first or second of two columns.
     const u32 own = query_address(block, first_row + lane_index() % 16, 16 * (lane_index() / 16));
+    const LaneChunks chunks(to, first_row);
     warp_barrier();  // all lanes have asked for bad queries
 #pragma unroll
     for (int turn = 0; turn < kOutputColumns / kTurnColumns; ++turn) {
@@ -98,18 +137,7 @@ __device__ __forceinline__ void write_by_shared(const OutputRows& to, u32 block,
                             column / kPanelColumns * kGroupRows * plan::panel_bytes,
                         words);
         }
-        warp_barrier();
-#pragma unroll
-        for (int i = 0; i < kRounds; ++i) {
-            const u32 index = lane_index() + i * kWarpLanes;
-            const u32 row = first_row + index / kChunks, chunk = index % kChunks;
-            u32 words[4];
-            load_shared_u32x4(words, query_address(block, row, 16 * chunk));
-            const i32 query = to.first_query + static_cast<i32>(row);
-            if (query < to.end_query) {
-                store_global_u32x4(to.row(query) + 8 * (turn * kTurnColumns + chunk), words);
-            }
-        }
+        chunks.copy(block, 8 * turn * kTurnColumns);
         warp_barrier();
     }
 }
@@ -159,7 +187,7 @@ __device__ __forceinline__ bool write_output(const Call& call, const TilePositio
     }
     // Both rows of a column together: their words stand side by side for stmatrix, and one row's
     // alone would leave gaps among the registers that take four at a time.
-    f32 spoiled[2] = {0.0f, 0.0f};
+    u32 spoiled[2] = {0, 0};
     u32 rows_words[2][kColumns];
 #pragma unroll
     for (int column = 0; column < kColumns; ++column) {
@@ -169,9 +197,9 @@ __device__ __forceinline__ bool write_output(const Call& call, const TilePositio
 #pragma unroll
             for (int e = 0; e < 2; ++e) {
                 pair[e] = output[4 * column + 2 * h + e] * inverse[h];
-                spoiled[h] = add_spoiled(spoiled[h], pair[e]);
             }
             rows_words[h][column] = output_pair(pair[0], pair[1]);
+            spoiled[h] = add_spoiled(spoiled[h], rows_words[h][column]);
         }
     }
     const bool repair =

@@ -166,7 +166,7 @@ TEST_CASE("values that the sample of V does not foretell are settled") {
                     for (int64_t key = 0; key < 700; ++key) v[key * 64 + 9] = 0;
                     break;
                 case Surprise::kLargest:
-                    v[100 * 64 + 63] = 0x7BFF;  // 65504
+                    v[150 * 64 + 63] = 0x7BFF;  // 65504
                     break;
                 case Surprise::kTiny:
                     for (int64_t key = 0; key < 700; ++key) v[key * 64 + 1] = 1 + key % 3;

@@ -125,6 +125,38 @@ inline u32 smaller_f16x2(u32 a, u32 b) {
     return result;
 }
 )"},
+    {"add_zeros_f16x2",
+     R"(// seen + 0 * pair, of each half: NaN from the first number of pair on that is not finite.
+__device__ __forceinline__ u32 add_zeros_f16x2(u32 seen, u32 pair) {
+    u32 result;
+    asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(result) : "r"(pair), "r"(0), "r"(seen));
+    return result;
+}
+)",
+     R"(// seen + 0 * pair, of each half: NaN from the first number of pair on that is not finite.
+inline u32 add_zeros_f16x2(u32 seen, u32 pair) {
+    for (int i = 0; i < 32; i += 16) {
+        if ((pair >> i & 0x7C00u) == 0x7C00u) seen |= 0x7FFFu << i;
+    }
+    return seen;
+}
+)"},
+    {"add_zeros_bf16x2",
+     R"(// seen + 0 * pair, of each half: NaN from the first number of pair on that is not finite.
+__device__ __forceinline__ u32 add_zeros_bf16x2(u32 seen, u32 pair) {
+    u32 result;
+    asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(result) : "r"(pair), "r"(0), "r"(seen));
+    return result;
+}
+)",
+     R"(// seen + 0 * pair, of each half: NaN from the first number of pair on that is not finite.
+inline u32 add_zeros_bf16x2(u32 seen, u32 pair) {
+    for (int i = 0; i < 32; i += 16) {
+        if ((pair >> i & 0x7F80u) == 0x7F80u) seen |= 0x7FFFu << i;
+    }
+    return seen;
+}
+)"},
     {"larger_bf16x2",
      R"(// The larger of both halves; NaN where one is NaN (sm_80).
 __device__ __forceinline__ u32 larger_bf16x2(u32 a, u32 b) {

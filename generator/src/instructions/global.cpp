@@ -70,6 +70,15 @@ constexpr Instruction kRows[] = {
     __builtin_memcpy(destination, value, 16);
 }
 )"},
+    {"prefetch_global",
+     R"(// Brings the line at an address to L2.
+__device__ __forceinline__ void prefetch_global(const void* address) {
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(__cvta_generic_to_global(address)));
+}
+)",
+     R"(// Brings the line at an address to L2.
+inline void prefetch_global(const void*) {}
+)"},
     {"atomic_next_global",
      R"(// Adds one, or goes from `last` back to 0. Returns what was there.
 __device__ __forceinline__ u32 atomic_next_global(u32* address, u32 last) {
