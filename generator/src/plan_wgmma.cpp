@@ -82,20 +82,26 @@ void order_softmax(Plan& plan) {
     plan.early_exp_steps = std::min(plan.early_exp_steps, plan.tile_k / 16 - 1);
 }
 
-// A tile of wide keys, or wide values, is too much for few threads (docs/benchmarks/hopper-log.md,
-// version 19).
+// Passes of a quantizer's threads over a tile of keys, whose rows have `lanes` of them.
+int quant_passes(int threads, int lanes, int tile_k) {
+    const int rows = threads / lanes;
+    return (tile_k + rows - 1) / rows;
+}
+
+// More where keys are wide, as far as registers allow (docs/benchmarks/hopper-log.md, version 19).
 int quant_threads(const Spec& spec, int lanes, int tile_k) {
     const bool wide = lanes > 16 && (is_fp8(spec) || tile_k > 64);
-    return wide ? kWideQuantThreads : kQuantThreads;
+    const int most_passes = is_fp8(spec) ? 4 : 6;
+    return wide && quant_passes(kWideQuantThreads, lanes, tile_k) <= most_passes ? kWideQuantThreads
+                                                                                 : kQuantThreads;
 }
 
 // As many as registers allow: a tile of keys takes four for each pass over its rows.
 int quant_ctas_per_sm(const Spec& spec, int threads, int lanes, int tile_k) {
-    if (threads > kQuantThreads) return 2;
-    const int rows = threads / lanes;
-    const int passes = (tile_k + rows - 1) / rows;
+    const int passes = quant_passes(threads, lanes, tile_k);
+    if (threads > kQuantThreads || passes > 8 || (passes > 6 && is_fp8(spec))) return 2;
     // The sample of the mean takes as many passes of its own.
-    if (passes > 6 || kMeanSamples / rows > 6) return 3;
+    if (passes > 6 || quant_passes(threads, lanes, kMeanSamples) > 6) return 3;
     if (is_fp8(spec)) return spec.head_dim_v <= 128 ? 4 : 3;
     return passes > 4 ? 4 : 5;
 }
@@ -312,7 +318,7 @@ std::vector<Tiling> shapes_for(const Spec& spec) {
     else if (widest <= 192)
         shapes = {{2, 112, 2}, {2, 96, 2}, {2, 80, 3}, {2, 64, 3}};
     else
-        shapes = {{2, 80, 2}, {2, 96, 2}, {2, 64, 2}, {2, 48, 2}};
+        shapes = {{2, 64, 2}, {2, 80, 2}, {2, 96, 2}, {2, 48, 2}};
     return shapes;
 }
 

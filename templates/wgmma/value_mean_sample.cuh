@@ -34,16 +34,19 @@ __device__ __forceinline__ void find_value_means(const Call& call, i32 kv_row,
     f32 total[8] = {}, squares[8] = {};
     add_sample(total, squares, sample);
     const i32 samples = value_samples_taken(call);
+    constexpr int kAtOnce =
+        ValueSample::kReads <= 4 ? 2 : 1;  // on their way; an even number is left
 #pragma unroll 1
-    for (i32 part = 0; part < samples / 2; ++part) {  // two on their way at a time
-        ValueSample others[2];
+    for (i32 other = 0; other < samples - 1; other += kAtOnce) {
+        ValueSample others[kAtOnce];
 #pragma unroll
-        for (int i = 0; i < 2; ++i) {
+        for (int i = 0; i < kAtOnce; ++i) {
+            const i32 part = other + i < samples / 2 ? other + i : other + i + 1;
             others[i].load(call, call.v, value_base(call, kv_row), value_row(), 8 * value_lane(),
-                           kValueChannels, i == 0 ? part : samples - 1 - part, samples);
+                           kValueChannels, part, samples);
         }
-        add_sample(total, squares, others[0]);
-        add_sample(total, squares, others[1]);
+#pragma unroll
+        for (int i = 0; i < kAtOnce; ++i) add_sample(total, squares, others[i]);
     }
     add_rows_of_warp<plan::quant_lanes_v>(total);
     add_rows_of_warp<plan::quant_lanes_v>(squares);
