@@ -93,12 +93,15 @@ struct LaneChunks {
     i32 rows;  // from this lane's first one on to the last one of the tile
 
     __device__ __forceinline__ LaneChunks(const OutputRows& output, u32 first_row) {
-        const u32 row = first_row + lane_index() / kChunks, chunk = lane_index() % kChunks;
+        constexpr u32 kLanes =
+            kRows * kChunks;  // others read what the first does, and write nothing
+        const u32 lane = lane_index() < kLanes ? lane_index() : 0;
+        const u32 row = first_row + lane / kChunks, chunk = lane % kChunks;
         from = query_address(0, row, 16 * chunk);
         const i32 query = output.first_query + static_cast<i32>(row);
         to = output.row(query) + 8 * chunk;
         step = kRows * output.stride;
-        rows = lane_index() < kRows * kChunks ? output.end_query - query : 0;
+        rows = lane_index() < kLanes ? output.end_query - query : 0;
     }
     // channel: of the output's, at which what is in shared memory begins. All of it has been
     // written.

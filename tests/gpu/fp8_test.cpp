@@ -1,4 +1,5 @@
 // Values in e4m3, by the wgmma family on a Hopper GPU.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -94,9 +95,16 @@ TEST_CASE("GPU and host device agree bit for bit on V in fp8") {
         Case c = random_case(specs, index);
         c.host_seed = 0;
         const AttentionInput input = draw(c);
-        const Outcome on_device = run_case(kernel_for(c, gpu), c, input);
-        const Outcome on_host = run_case(kernel_for(c, Device::host()), c, input);
+        const Kernel kernel = kernel_for(c, gpu);
+        Outcome on_device = run_case(kernel, c, input);
+        Outcome on_host = run_case(kernel_for(c, Device::host()), c, input);
         INFO(describe(c));
+        // How CTAs shared the tiles of heads depends on how many there are.
+        const WorkspaceRegion notes = make_workspace(kernel.plan(), c.shape).v_notes;
+        for (Outcome* outcome : {&on_device, &on_host}) {
+            std::fill_n(outcome->workspace.begin() + static_cast<ptrdiff_t>(notes.offset),
+                        notes.bytes, std::byte{0});
+        }
         REQUIRE(on_device.workspace.size() == on_host.workspace.size());
         CHECK(std::memcmp(on_device.workspace.data(), on_host.workspace.data(),
                           on_host.workspace.size()) == 0);
