@@ -2,9 +2,9 @@
 // a sample choose it, with room for numbers 28 times as large: what e4m3 gives away at the lower
 // end is below 2^-13 of the sample's largest. A head that holds a larger number, or NaN or Inf, is
 // settled by the CTA that finishes it.
-enum ValueNote : u32 { kSaturated = 1, kNotFinite = 2 };
-constexpr bool kKeysFirst = false;         // whether keys are read ahead of a head's means
-constexpr u32 kLargestE4m3 = 0x43E00000u;  // 448, as the bits of a float
+constexpr u32 kSaturated = 1, kNotFinite = 2;  // notes of a head
+constexpr bool kKeysFirst = false;             // whether keys are read ahead of a head's means
+constexpr u32 kLargestE4m3 = 0x43E00000u;      // 448, as the bits of a float
 
 // A unit: 32 tokens of 32 channels. A lane takes four tokens of eight channels: those whose
 // probabilities one lane of the attention kernel holds, 2 q, 2 q + 1, 2 q + 8, 2 q + 9 of 16
@@ -81,7 +81,7 @@ __device__ __forceinline__ void round_unusual(const u32 (&pairs)[4][4], u32 shar
                          f32_to_e4m3x4(scaled[0], scaled[1], scaled[2], scaled[3]));
     }
     if (saturated || nonfinite) {
-        atomic_or_global(notes, (saturated ? kSaturated : 0) | (nonfinite ? kNotFinite : 0));
+        atomic_or_global(notes, (saturated ? kSaturated : 0u) | (nonfinite ? kNotFinite : 0u));
     }
 }
 

@@ -207,9 +207,10 @@ __device__ __forceinline__ void bring_later_rows(const Call& call, QuerySource s
     static_assert(kApart == kPairs || (kApart == 8 && kPassRows == 1), "8 rows of 4 lines");
     const u32 row = lane_index() / 4, line = lane_index() % 4;
     const u16* first = source.first - UnitPlace::channel();
-    prefetch_global(first + token_offset(call.q, unit * kUnitRows + row / kPairs * kApart + kPairs +
-                                                     row % kPairs) +
-                    64 * line);
+    prefetch_global(
+        first +
+        token_offset(call.q, unit * kUnitRows + row / kPairs * kApart + kPairs + row % kPairs) +
+        64 * line);
 }
 
 // The first rows that quantize_queries will want.
