@@ -93,8 +93,8 @@ struct LaneChunks {
     i32 rows;  // from this lane's first one on to the last one of the tile
 
     __device__ __forceinline__ LaneChunks(const OutputRows& output, u32 first_row) {
-        constexpr u32 kLanes =
-            kRows * kChunks;  // others read what the first does, and write nothing
+        // Lanes past these read what the first one does, and write nothing.
+        constexpr u32 kLanes = kRows * kChunks;
         const u32 lane = lane_index() < kLanes ? lane_index() : 0;
         const u32 row = first_row + lane / kChunks, chunk = lane % kChunks;
         from = query_address(0, row, 16 * chunk);
@@ -103,8 +103,7 @@ struct LaneChunks {
         step = kRows * output.stride;
         rows = lane_index() < kLanes ? output.end_query - query : 0;
     }
-    // channel: of the output's, at which what is in shared memory begins. All of it has been
-    // written.
+    // channel: of the output's, at which what is in shared memory begins.
     __device__ __forceinline__ void copy(u32 block, int channel) const {
         u16* next = to + channel;
 #pragma unroll

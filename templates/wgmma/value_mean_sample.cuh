@@ -34,8 +34,7 @@ __device__ __forceinline__ void find_value_means(const Call& call, i32 kv_row,
     f32 total[8] = {}, squares[8] = {};
     add_sample(total, squares, sample);
     const i32 samples = value_samples_taken(call);
-    constexpr int kAtOnce =
-        ValueSample::kReads <= 4 ? 2 : 1;  // on their way; an even number is left
+    constexpr int kAtOnce = ValueSample::kReads <= 4 ? 2 : 1;  // of the others, which are even
 #pragma unroll 1
     for (i32 other = 0; other < samples - 1; other += kAtOnce) {
         ValueSample others[kAtOnce];
