@@ -103,6 +103,8 @@ inline std::vector<Spec> wgmma_specs() {
     add(256, 256, G::kThread, C::kNone, true, true, true);
     add(256, 256, G::kThread, C::kBottomRight, true, false, true);
     add(192, 128, G::kThread, C::kBottomRight, true, false, true);
+    add(128, 128, G::kThread, C::kTopLeft, true, true, true);
+    specs.back().output_dtype = DataType::kFp16;
     add(96, 96, G::kThread, C::kNone, false, false, true);
     add(72, 40, G::kWarp, C::kBottomRight, true, true, true);
     add(40, 200, G::kBlock, C::kNone, true, false, true);

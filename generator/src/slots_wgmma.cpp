@@ -151,8 +151,14 @@ SourceParts wgmma_parts(const Plan& plan) {
         add("attention.lse", "wgmma/lse.cuh");
     }
     // Values that are not finite reach no product in e4m3.
-    add("attention.repair", fp8 || spec.causal == CausalMode::kNone ? "wgmma/repair_none.cuh"
-                                                                    : "wgmma/repair_causal.cuh");
+    if (fp8 || spec.causal == CausalMode::kNone) {
+        add("attention.repair", "wgmma/repair_none.cuh");
+    } else {
+        add("attention.spoiled", spec.output_dtype == DataType::kBf16 ? "wgmma/spoiled_bf16.cuh"
+                                 : spec.dtype == DataType::kBf16      ? "wgmma/spoiled_numbers.cuh"
+                                                                      : "wgmma/spoiled_fp16.cuh");
+        add("attention.repair", "wgmma/repair_causal.cuh");
+    }
     add("attention.epilogue", "wgmma/epilogue.cuh");
     add("attention.kernel", "wgmma/kernel.cuh");
     return parts;

@@ -201,7 +201,7 @@ __device__ __forceinline__ bool write_output(const Call& call, const TilePositio
                 pair[e] = output[4 * column + 2 * h + e] * inverse[h];
             }
             rows_words[h][column] = output_pair(pair[0], pair[1]);
-            spoiled[h] = add_spoiled(spoiled[h], rows_words[h][column]);
+            spoiled[h] = add_spoiled(spoiled[h], pair, rows_words[h][column]);
         }
     }
     const bool repair =

@@ -6,7 +6,7 @@ __device__ __forceinline__ u32 own_mark() { return (cta_index() + 1) * 4; }
 
 // Notes of a head of which this CTA has quantized tiles, if it is the one to settle them.
 __device__ __forceinline__ u32 notes_to_settle(const Call& call, u32 kv_row, u32 shared) {
-    const u32 all = call.k_tiles, begin = begin_of(shared), end = end_of_tiles(shared);
+    const u32 all = call.k_tiles, begin = begin_of_tiles(shared), end = end_of_tiles(shared);
     const u32 from = kv_row * all < begin ? begin : kv_row * all;
     const u32 to = (kv_row + 1) * all < end ? (kv_row + 1) * all : end;
     const u32 tiles = to - from;
@@ -17,14 +17,14 @@ __device__ __forceinline__ u32 notes_to_settle(const Call& call, u32 kv_row, u32
 
 // Of the CTA's heads. Asked again wherever they are wanted.
 __device__ __forceinline__ u32 first_head(const Call& call, u32 shared) {
-    return begin_of(shared) / call.k_tiles;
+    return begin_of_tiles(shared) / call.k_tiles;
 }
 __device__ __forceinline__ u32 last_head(const Call& call, u32 shared) {
     return (end_of_tiles(shared) - 1) / call.k_tiles;
 }
 
 __device__ __forceinline__ void finish_heads(const Call& call, u32 shared) {
-    const u32 found = note_word(shared, kFoundNote);
+    const u32 found = own_word(shared, kFound);
     cta_barrier();  // all tiles are written
 #pragma unroll 1
     for (u32 head = first_head(call, shared) + thread_index(); head <= last_head(call, shared);

@@ -15,33 +15,33 @@ __device__ __forceinline__ const u16* key_base(const Call& call, i32 kv_row) {
 }
 
 // Words of shared memory: the mean of each channel of K, then of V, then V's factors and offsets;
-// three sets of a tile's marks, which it uses in turn; notes; and scratch.
+// three sets of a tile's marks, which it uses in turn; words of its own; and scratch.
 enum Mark { kGroupMark = 0, kBadKeyMark = 4, kMarks = 5 };
 static_assert(kKeyGroups <= kBadKeyMark, "a mark a group");
 constexpr u32 kMarkSets = 3;
-enum Note { kBeginNote, kEndNote, kFoundNote, kNotes };
+enum OwnWord { kBegin, kEnd, kFound, kOwnWords };  // its tiles; what it has found
 constexpr u32 kKeyMeans = 0;
 constexpr u32 kValueMeans = kKeyMeans + plan::head_dim_padded;
 constexpr u32 kValueFactors = kValueMeans + plan::head_dim_v;
 constexpr u32 kValueOffsets = kValueFactors + plan::head_dim_v;
 constexpr u32 kMarkWords = kValueOffsets + plan::head_dim_v;
-constexpr u32 kNoteWords = kMarkWords + kMarkSets * kMarks;
-constexpr u32 kScratchWords = divide_up(kNoteWords + kNotes, 4) * 4;
+constexpr u32 kFirstOwnWord = kMarkWords + kMarkSets * kMarks;
+constexpr u32 kScratchWords = divide_up(kFirstOwnWord + kOwnWords, 4) * 4;
 static_assert(kScratchWords % 4 == 0 && kQuantWarps > 0, "scratch is read 16 bytes at a time");
 
 __device__ __forceinline__ u32 word_at(u32 shared, u32 word) { return shared + 4 * word; }
 __device__ __forceinline__ u32 marks_of(u32 shared, u32 turn) {
     return word_at(shared, kMarkWords + turn % kMarkSets * kMarks);
 }
-__device__ __forceinline__ u32 note_word(u32 shared, Note note) {
-    return word_at(shared, kNoteWords + note);
+__device__ __forceinline__ u32 own_word(u32 shared, OwnWord word) {
+    return word_at(shared, kFirstOwnWord + word);
 }
 // The CTA's tiles of all are [begin, end). Read where they are wanted, they take no register.
-__device__ __forceinline__ u32 begin_of(u32 shared) {
-    return load_shared_u32(note_word(shared, kBeginNote));
+__device__ __forceinline__ u32 begin_of_tiles(u32 shared) {
+    return load_shared_u32(own_word(shared, kBegin));
 }
 __device__ __forceinline__ u32 end_of_tiles(u32 shared) {
-    return load_shared_u32(note_word(shared, kEndNote));
+    return load_shared_u32(own_word(shared, kEnd));
 }
 __device__ __forceinline__ void clear_marks(u32 marks) {
     if (thread_index() < kMarks) store_shared_u32(marks + 4 * thread_index(), 0);

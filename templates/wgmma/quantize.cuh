@@ -7,9 +7,9 @@ __device__ __forceinline__ void share_tiles(const Call& call, u32 shared) {
     const u32 tiles = static_cast<u32>(call.batch) * call.heads_kv * call.k_tiles;
     const u32 share = tiles / cta_count(), more = tiles % cta_count();
     const u32 begin = cta_index() * share + (cta_index() < more ? cta_index() : more);
-    store_shared_u32(note_word(shared, kBeginNote), begin);
-    store_shared_u32(note_word(shared, kEndNote), begin + share + (cta_index() < more ? 1 : 0));
-    store_shared_u32(note_word(shared, kFoundNote), 0);
+    store_shared_u32(own_word(shared, kBegin), begin);
+    store_shared_u32(own_word(shared, kEnd), begin + share + (cta_index() < more ? 1 : 0));
+    store_shared_u32(own_word(shared, kFound), 0);
 }
 
 extern "C" __global__ void __launch_bounds__(plan::quant_threads, plan::quant_ctas_per_sm)
@@ -24,8 +24,8 @@ extern "C" __global__ void __launch_bounds__(plan::quant_threads, plan::quant_ct
     for (u32 set = 0; set < kMarkSets; ++set) clear_marks(marks_of(shared, set));
     cta_barrier();
     wait_for_samples();
-    i32 kv_row = static_cast<i32>(begin_of(shared) / call.k_tiles);
-    i32 tile_index = static_cast<i32>(begin_of(shared) % call.k_tiles);
+    i32 kv_row = static_cast<i32>(begin_of_tiles(shared) / call.k_tiles);
+    i32 tile_index = static_cast<i32>(begin_of_tiles(shared) % call.k_tiles);
     const auto tile_row = [&] { return static_cast<u32>(kv_row) * call.k_tiles + tile_index; };
 #pragma unroll 1
     while (tile_row() < end_of_tiles(shared)) {
@@ -33,7 +33,7 @@ extern "C" __global__ void __launch_bounds__(plan::quant_threads, plan::quant_ct
         const u32 marks = marks_of(shared, tile_row());
         KeyTile tile;
         if (kKeysFirst) load_key_tile(tile, call, kv_row, first);
-        if (tile_index == 0 || tile_row() == begin_of(shared)) {
+        if (tile_index == 0 || tile_row() == begin_of_tiles(shared)) {
             start_head(call, kv_row, tile_index, shared);
         }
         prepare_values(call, kv_row, tile_index, shared);

@@ -14,12 +14,6 @@ __device__ __forceinline__ void keep_row(u32 shared, u32 row, f32 factor, f32 of
     store_shared_f32(kept_row(shared, row) + 4, offset);
 }
 
-// A pair of zeros until a number of a pair is not finite, from then on NaN.
-__device__ __forceinline__ u32 add_spoiled(u32 spoiled, u32 pair) {
-    return add_not_finite(spoiled, pair);
-}
-__device__ __forceinline__ bool needs_repair(u32 spoiled) { return (spoiled & 0x7FFF7FFFu) != 0; }
-
 __device__ __forceinline__ f32 probability(const Call& call, const TilePosition& position,
                                            u32 shared, u32 row, i32 key) {
     const u32 key_row = static_cast<u32>(key) % plan::tile_k;

@@ -1,5 +1,4 @@
 // Values in e4m3, by the wgmma family on a Hopper GPU.
-#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -99,11 +98,14 @@ TEST_CASE("GPU and host device agree bit for bit on V in fp8") {
         Outcome on_device = run_case(kernel, c, input);
         Outcome on_host = run_case(kernel_for(c, Device::host()), c, input);
         INFO(describe(c));
-        // How CTAs shared the tiles of heads depends on how many there are.
+        // How CTAs shared the tiles of heads depends on how many there are: of two words a head
+        // only the lowest two bits of the second, what was unusual about it, say nothing of that.
         const WorkspaceRegion notes = make_workspace(kernel.plan(), c.shape).v_notes;
         for (Outcome* outcome : {&on_device, &on_host}) {
-            std::fill_n(outcome->workspace.begin() + static_cast<ptrdiff_t>(notes.offset),
-                        notes.bytes, std::byte{0});
+            for (size_t i = 0; i < notes.bytes; ++i) {
+                if (i % 8 != 4) outcome->workspace[notes.offset + i] = {};
+                if (i % 8 == 4) outcome->workspace[notes.offset + i] &= std::byte{3};
+            }
         }
         REQUIRE(on_device.workspace.size() == on_host.workspace.size());
         CHECK(std::memcmp(on_device.workspace.data(), on_host.workspace.data(),

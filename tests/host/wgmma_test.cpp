@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <bit>
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <cstdlib>
 
 #include "cases.h"
+#include "host/instruction_counts.h"
 #include "tensor/half.h"
 
 using namespace sagejit;
@@ -146,6 +148,29 @@ TEST_CASE("queries that helpers quantize give the same bits as those of a CTA's 
         }
         CHECK(unlike == 0);
     }
+}
+
+TEST_CASE("outputs too large for fp16 are no case for repair") {
+    Case c;
+    c.spec = make_spec(64, Granularity::kThread, CausalMode::kTopLeft);
+    c.spec.target = "sm_90a";
+    c.spec.dtype = DataType::kBf16;
+    c.spec.pv_type = PvType::kBf16;
+    c.spec.output_dtype = DataType::kFp16;
+    c.shape = {1, 1, 1, 192, 192};
+    const auto kernel = kernel_for(c, Device::host());
+    const auto shuffles_with = [&](double value) {
+        AttentionInput input = draw(c);
+        for (uint16_t& bits : input.v.bits()) bits = bf16_from_double(value);
+        const uint64_t before = host::instructions_executed().shuffles;
+        const Outcome outcome = run_case(kernel, c, input);
+        const double first = outcome.o[0];
+        CHECK(std::isinf(first) == (value > 65504));
+        CHECK(std::count(outcome.o.begin(), outcome.o.end(), first) ==
+              static_cast<ptrdiff_t>(outcome.o.size()));
+        return host::instructions_executed().shuffles - before;
+    };
+    CHECK(shuffles_with(1e6) == shuffles_with(1.0));
 }
 
 TEST_CASE("how queries are cut into tiles changes no bit of a result") {
