@@ -35,6 +35,12 @@ constexpr float kRescaleThreshold = 8.0f;  // as for mma.sync: P in 16 bits reac
 // P in e4m3 reaches 2^8.8 < 448, and two bits less where the reference has just moved.
 constexpr float kFp8RescaleThreshold = 8.8f;
 constexpr float kFp8ReferenceBits = 6.8f;
+// Bold steps: five bits below where e4m3 ends, and six below 2, where 16-bit words are asked.
+constexpr int kBoldTiles = 6;
+constexpr float kFp8BoldReference = 3.8f;
+constexpr float kFp8BoldSpread = 7.5f;
+constexpr float kHalfBoldReference = -5.0f;
+constexpr float kHalfBoldSpread = 9.0f;
 constexpr int kFp8ProductKeys = 32;
 constexpr int kHalfProductKeys = 16;
 // Keys that e4m3's accumulator may sum: it truncates, mostly what is in proportion to V's mean.
@@ -80,6 +86,16 @@ void order_softmax(Plan& plan) {
     plan.early_exp_steps = !is_fp8(plan.spec) && width > 64 && width <= 128 ? 1 : 0;
     plan.scale_lead = is_fp8(plan.spec) && width > 128 ? 0 : 2;
     plan.early_exp_steps = std::min(plan.early_exp_steps, plan.tile_k / 16 - 1);
+}
+
+// Where bold steps are faster, as measured (docs/benchmarks/hopper-log.md, version 20).
+void add_bold_steps(Plan& plan) {
+    const int width = plan.spec.head_dim_v;
+    const bool fp8 = is_fp8(plan.spec);
+    if (!fp8 && (width <= 64 || width > 128)) return;
+    plan.bold_tiles = kBoldTiles;
+    plan.bold_spread = fp8 ? kFp8BoldSpread : kHalfBoldSpread;
+    plan.bold_reference = fp8 ? kFp8BoldReference : kHalfBoldReference;
 }
 
 // Passes of a quantizer's threads over a tile of keys, whose rows have `lanes` of them.
@@ -190,7 +206,11 @@ void lay_out_blocks(Plan& plan, int blocks, bool with_terms) {
     const bool repairs = spec.causal != CausalMode::kNone && !is_fp8(spec);
     const int scratch_words = 2 * plan.q_scales_per_tile + (repairs ? 2 * plan.tile_q : 0);
     int end = plan.scratch_offset + 4 * scratch_words;
-    plan.block_signal_offset = plan.value_terms_offset = 0;
+    plan.block_signal_offset = plan.value_terms_offset = plan.bold_offset = 0;
+    if (plan.bold_tiles > 0) {
+        plan.bold_offset = round_up(end, 16);
+        end = plan.bold_offset + 4 * plan.warps;
+    }
     if (blocks > 1 || with_terms) {
         plan.block_signal_offset = round_up(end, 16);
         end = plan.block_signal_offset + kSignalBytes + 4 * plan.warps;
@@ -249,6 +269,7 @@ Plan build(const Spec& spec, const Target& target, const Tiling& shape) {
 
     plan.panel_bytes = panel_width(plan.head_dim_padded);
     add_values(plan);
+    add_bold_steps(plan);
     plan.output_columns = spec.head_dim_v + (plan.sums_by_mma ? kSumColumns : 0);
     plan.mean_samples = spec.smooth_k ? kMeanSamples : 0;
 

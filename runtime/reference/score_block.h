@@ -11,7 +11,7 @@ namespace sagejit {
 
 // Up to kQueryRows consecutive queries of one head, and their dot products with the keys.
 struct ScoreBlock {
-    static constexpr int64_t kQueryRows = 32;
+    static constexpr int64_t kQueryRows = 64;  // a warpgroup's (fp8_probabilities.cpp)
 
     int64_t matrix = 0;     // batch * heads_q + head_q
     int64_t kv_matrix = 0;  // batch * heads_kv + head_kv

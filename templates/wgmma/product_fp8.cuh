@@ -18,6 +18,20 @@ __device__ __forceinline__ void pack_step(Probabilities& p, const Scores& scores
     }
 }
 
+// Whether a probability is as large as e4m3 goes, 448, or would have been larger.
+__device__ __forceinline__ bool any_outgrown(const Probabilities& p) {
+    constexpr u32 kToTheTop = 0x02020202u;  // 0x7E, 448, then has its upper bit set
+    u32 bits = 0;
+#pragma unroll
+    for (int step = 0; step < plan::tile_k / 32; ++step) {
+#pragma unroll
+        for (int i = 0; i < 4; i += 2) {
+            bits |= (p[step][i] + kToTheTop) | (p[step][i + 1] + kToTheTop);
+        }
+    }
+    return (bits & 0x80808080u) != 0;
+}
+
 // O += P V, P from registers; next to it the row sums of P, for this tile alone: a long sum of
 // positive terms would suffer from the accumulator's short mantissa.
 __device__ __forceinline__ void start_pv(Output& output, const Probabilities& p, u32 values) {

@@ -13,6 +13,17 @@ __device__ __forceinline__ void pack_step(Probabilities& p, const Scores& scores
     }
 }
 
+// Whether a probability is 2 or more: the upper bit of the exponent, in fp16 as in bf16.
+__device__ __forceinline__ bool any_outgrown(const Probabilities& p) {
+    u32 bits = 0;
+#pragma unroll
+    for (int step = 0; step < kKeySteps; ++step) {
+#pragma unroll
+        for (int i = 0; i < 4; i += 2) bits |= p[step][i] | p[step][i + 1];
+    }
+    return (bits & 0x40004000u) != 0;
+}
+
 // O += P V, P from registers.
 __device__ __forceinline__ void start_pv(Output& output, const Probabilities& p, u32 values) {
 #pragma unroll

@@ -2,12 +2,41 @@
 // outgrew its reference by more than the threshold does the warp take the branch that shuffles,
 // moves the reference and has sums rescaled. So the common step has no shuffle and no rescale.
 
-__device__ __forceinline__ void move_reference(RowState& rows, const f32 (&lane_top)[2]) {
+// The largest of a lane's scores in each of its rows, in two halves that are independent.
+using Tops = i32[2][2];
+__device__ __forceinline__ void find_tops(Tops& top, const Scores& scores) {
+    constexpr int kHalf = kScoreRegisters / 2;
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
-        f32 top = max_f32(lane_top[h], shuffle_xor_f32(lane_top[h], 1));
-        top = max_f32(top, shuffle_xor_f32(top, 2));
-        const f32 offset = min_f32(rows.offset[h], plan::reference_bits - top);
+#pragma unroll
+        for (int chain = 0; chain < 2; ++chain) {
+            top[h][chain] = scores[chain * kHalf + 2 * h];
+#pragma unroll
+            for (int i = chain * kHalf + 2 * h; i < (chain + 1) * kHalf; i += 4) {
+                top[h][chain] = max3_s32(top[h][chain], scores[i], scores[i + 1]);
+            }
+        }
+    }
+}
+
+// In log2 units.
+__device__ __forceinline__ f32 top_of(const Tops& top, int h, f32 factor) {
+    const i32 larger = top[h][0] > top[h][1] ? top[h][0] : top[h][1];
+    return fma_rn(bits_to_f32(larger), factor, -kScoreBias * factor);
+}
+
+// Among the four lanes of a row.
+__device__ __forceinline__ f32 row_top(f32 lane_top) {
+    const f32 top = max_f32(lane_top, shuffle_xor_f32(lane_top, 1));
+    return max_f32(top, shuffle_xor_f32(top, 2));
+}
+
+// A row's largest probability becomes 2^reference_bits, unless it was less.
+__device__ __forceinline__ void move_reference(RowState& rows, const f32 (&lane_top)[2],
+                                               f32 reference_bits) {
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+        const f32 offset = min_f32(rows.offset[h], reference_bits - row_top(lane_top[h]));
         rows.shrink[h] = exp2_approx(offset - rows.offset[h]);
         rows.offset[h] = offset;
         shrink_sum(rows, h);
@@ -53,19 +82,8 @@ __device__ __forceinline__ void hold_offsets(f32 (&offset)[2], const Scores& sco
 // rare case that it moved: a score may have outgrown it by more than fp32 can hold.
 template <int early>
 __device__ __forceinline__ void update_reference(Scores& scores, f32 factor, RowState& rows) {
-    constexpr int kHalf = kScoreRegisters / 2;
-    i32 top[2][2];
-#pragma unroll
-    for (int h = 0; h < 2; ++h) {
-#pragma unroll
-        for (int chain = 0; chain < 2; ++chain) {
-            top[h][chain] = scores[chain * kHalf + 2 * h];
-#pragma unroll
-            for (int i = chain * kHalf + 2 * h; i < (chain + 1) * kHalf; i += 4) {
-                top[h][chain] = max3_s32(top[h][chain], scores[i], scores[i + 1]);
-            }
-        }
-    }
+    Tops top;
+    find_tops(top, scores);
     Scores made;
     const auto make_early = [&] {
         f32 offset[2];
@@ -83,13 +101,12 @@ __device__ __forceinline__ void update_reference(Scores& scores, f32 factor, Row
     bool outgrown = false;
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
-        const i32 larger = top[h][0] > top[h][1] ? top[h][0] : top[h][1];
-        lane_top[h] = fma_rn(bits_to_f32(larger), factor, -kScoreBias * factor);
+        lane_top[h] = top_of(top, h, factor);
         outgrown |= lane_top[h] + rows.offset[h] > plan::rescale_threshold;
     }
     rows.moved = vote_any(outgrown);
     if (rows.moved) {
-        move_reference(rows, lane_top);
+        move_reference(rows, lane_top, plan::reference_bits);
         make_early();
     }
 #pragma unroll

@@ -59,29 +59,91 @@ TEST_CASE("wgmma shapes with nothing to see, and with all of it in one tile") {
     }
 }
 
-TEST_CASE("a score may outgrow its row's reference by more than fp32 holds") {
-    // From key 200 on, scores are some 200 times as large: some exceed all before by 2^128.
-    for (const int dim : {64, 128}) {
-        for (const bool fp8 : {false, true}) {
+namespace {
+
+// Specs that take bold steps, each with a length of which nearly all tiles are bold.
+std::vector<Case> bold_cases() {
+    std::vector<Case> cases;
+    for (const PvType pv : {PvType::kFp16, PvType::kBf16, PvType::kFp8}) {
+        for (const int dim : {64, 128, 256}) {
+            if (pv != PvType::kFp8 && dim != 128) continue;
             Case c;
             c.spec = make_spec(dim);
             c.spec.target = "sm_90a";
             c.spec.lse = true;
-            if (fp8) {
-                c.spec.pv_type = PvType::kFp8;
+            c.spec.pv_type = pv;
+            if (pv == PvType::kBf16) c.spec.dtype = c.spec.output_dtype = DataType::kBf16;
+            if (pv == PvType::kFp8) {
                 c.spec.pv_accum = PvAccum::kFp32PromoteFp32;
                 c.spec.smooth_v = true;
             }
             c.spec.smooth_k = false;
-            c.shape = {1, 1, 1, 70, 500};
-            AttentionInput input = draw(c);
-            for (int64_t i = 200 * dim; i < 500 * dim; ++i) {
-                uint16_t& bits = input.k.bits()[i];
-                bits = fp16_from_double(fp16_to_float(bits) * 200.0);
-            }
-            const Outcome outcome = run_case(kernel_for(c, Device::host()), c, input);
-            CHECK(disagreements(c, outcome) == std::vector<std::string>{});
+            c.shape = {1, 1, 1, 70, 1000};
+            cases.push_back(c);
         }
+    }
+    return cases;
+}
+
+// Keys of a stretch as they were drawn, times a factor.
+void scale_keys(AttentionInput& input, const Case& c, int64_t first, int64_t last, double factor) {
+    for (int64_t i = first * c.spec.head_dim; i < last * c.spec.head_dim; ++i) {
+        uint16_t& bits = input.k.bits()[i];
+        const bool bf16 = c.spec.dtype == DataType::kBf16;
+        const double scaled = factor * (bf16 ? bf16_to_float(bits) : fp16_to_float(bits));
+        bits = bf16 ? bf16_from_double(scaled) : fp16_from_double(scaled);
+    }
+}
+
+// mma.sync is what scores are made again by, and nothing else that these kernels do.
+uint64_t steps_made_again(const Case& c, const AttentionInput& input) {
+    const uint64_t before = host::instructions_executed().mma;
+    const Outcome outcome = run_case(kernel_for(c, Device::host()), c, input);
+    REQUIRE(outcome.plan.bold_tiles > 0);
+    CHECK(disagreements(c, outcome) == std::vector<std::string>{});
+    const Plan& plan = outcome.plan;
+    const auto of_a_step = static_cast<uint64_t>(plan.head_dim_padded / 32 * plan.tile_k / 8);
+    const uint64_t executed = host::instructions_executed().mma - before;
+    CHECK(executed % of_a_step == 0);
+    return executed / of_a_step;
+}
+
+}  // namespace
+
+TEST_CASE("a score may outgrow its row's reference by more than fp32 holds") {
+    // From key 200 on, scores are some 200 times as large: some exceed all before by 2^128.
+    std::vector<Case> cases = bold_cases();
+    Case careful;
+    careful.spec = make_spec(64);
+    careful.spec.target = "sm_90a";
+    careful.spec.lse = true;
+    careful.spec.smooth_k = false;
+    careful.shape = {1, 1, 1, 70, 500};
+    cases.push_back(careful);
+    for (const Case& c : cases) {
+        AttentionInput input = draw(c);
+        scale_keys(input, c, 200, c.shape.len_k, 200.0);
+        const Outcome outcome = run_case(kernel_for(c, Device::host()), c, input);
+        CHECK(disagreements(c, outcome) == std::vector<std::string>{});
+    }
+}
+
+TEST_CASE("bold steps are made again where scores outgrow them, and only there") {
+    for (const Case& c : bold_cases()) {
+        CAPTURE(to_json(c.spec));
+        const AttentionInput even = draw(c);
+        CHECK(steps_made_again(c, even) == 0);
+        // Two warpgroups of 70 queries: five warps have rows.
+        AttentionInput late = draw(c);
+        scale_keys(late, c, 600, 610, 5.0);
+        const uint64_t once = steps_made_again(c, late);
+        CHECK(once >= 1);
+        CHECK(once <= 5);
+        // Rows that are spread out from the start, by one key in the first tile, find maxima first.
+        AttentionInput early = draw(c);
+        scale_keys(early, c, 20, 21, 8.0);
+        scale_keys(early, c, 600, 610, 30.0);
+        CHECK(steps_made_again(c, early) <= 2);
     }
 }
 

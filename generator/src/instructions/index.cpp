@@ -103,7 +103,10 @@ __device__ __forceinline__ u32 warp_uniform(u32 value) {
 }
 )",
      R"(// The value, which is the same in all lanes of the warp, as one the compiler knows to be so.
-inline u32 warp_uniform(u32 value) { return value; }
+inline u32 warp_uniform(u32 value) {
+    host_api->vote_any(0);  // all lanes have to come here
+    return value;
+}
 )"},
     {"vote_any",
      R"(__device__ __forceinline__ bool vote_any(bool predicate) {
