@@ -9,12 +9,13 @@ constexpr int kSpreadKeys = plan::tile_k < 32 ? plan::tile_k : 32;
 // How far a row's largest score is above the mean of its first keys, in log2 units. The lanes of a
 // row have factors of their own.
 __device__ __forceinline__ f32 spread_of(const Scores& scores, int h, f32 top, f32 factor) {
-    i32 own = 0;
+    u32 own = 0;  // their biases wrap around, and come off together
 #pragma unroll
     for (int i = 2 * h; i < kSpreadKeys / 2; i += 4) {
-        own += scores[i] + scores[i + 1] - 2 * static_cast<i32>(kScoreBiasBits);
+        own += static_cast<u32>(scores[i]) + static_cast<u32>(scores[i + 1]);
     }
-    f32 sum = mul_rn(static_cast<f32>(own), factor);
+    own -= kSpreadKeys / 4 * kScoreBiasBits;
+    f32 sum = mul_rn(static_cast<f32>(static_cast<i32>(own)), factor);
     sum = add_rn(sum, shuffle_xor_f32(sum, 1));
     sum = add_rn(sum, shuffle_xor_f32(sum, 2));
     return fma_rn(sum, -1.0f / kSpreadKeys, top);

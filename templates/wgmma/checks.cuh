@@ -30,6 +30,9 @@ static_assert(plan::mean_samples >= 0 && plan::value_samples >= 0 && plan::value
                   plan::short_value_keys > 0 && plan::most_value_samples % 2 == 1,
               "");
 static_assert(plan::promote_tiles >= 0, "0: none");
+static_assert(plan::bold_tiles >= 0 && plan::bold_offset % 16 == 0 && plan::bold_spread >= 0 &&
+                  plan::bold_reference <= plan::reference_bits,
+              "bold steps, or none");
 static_assert(plan::master_reference_offset >= plan::master_offset, "");
 static_assert(plan::master_offset % 16 == 0 && plan::ones_offset % 256 == 0, "");
 static_assert(plan::quant_lanes_v * 8 >= plan::head_dim_v && plan::quant_lanes_v <= 32, "");
