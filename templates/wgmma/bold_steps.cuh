@@ -80,6 +80,7 @@ __device__ __forceinline__ void score_again(Scores& scores, const Walk& walk, u3
             for (int i = 0; i < 4; ++i) scores[4 * n + i] = sums[i];
         }
     }
+    warp_barrier();  // lane 0 will say for all that they have read the keys
 }
 
 // The probabilities of a tile, whose scores have been cleared since, with a new reference.
