@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "bold_cases.h"
 #include "cases.h"
 #include "gpu_or_skip.h"
 
@@ -80,5 +81,19 @@ TEST_CASE("a thousand wgmma launches give the same bits on a GPU") {
         c.spec.lse = true;
         c.shape = {2, 4, 2, 777, 1777};
         CHECK(first_unlike(kernel_for(c, gpu), c, draw(c), 1000) == 0);
+    }
+}
+
+TEST_CASE("scores that outgrow a bold step are right on a GPU, wgmma and fp8") {
+    const Device gpu = hopper_or_skip();
+    for (Case c : bold_cases()) {
+        c.shape = {1, 4, 4, 400, 3000};
+        for (const double factor : {2.0, 5.0, 30.0, 200.0}) {
+            AttentionInput input = draw(c);
+            for (const int64_t key : {500, 1200, 1201, 2900})
+                scale_keys(input, c, key, key + 3, factor);
+            const Outcome outcome = run_case(kernel_for(c, gpu), c, input);
+            CHECK(disagreements(c, outcome) == std::vector<std::string>{});
+        }
     }
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "bold_cases.h"
 #include "cases.h"
 #include "host/instruction_counts.h"
 #include "tensor/half.h"
@@ -60,40 +61,6 @@ TEST_CASE("wgmma shapes with nothing to see, and with all of it in one tile") {
 }
 
 namespace {
-
-// Specs that take bold steps, each with a length of which nearly all tiles are bold.
-std::vector<Case> bold_cases() {
-    std::vector<Case> cases;
-    for (const PvType pv : {PvType::kFp16, PvType::kBf16, PvType::kFp8}) {
-        for (const int dim : {64, 128, 256}) {
-            if (pv != PvType::kFp8 && dim != 128) continue;
-            Case c;
-            c.spec = make_spec(dim);
-            c.spec.target = "sm_90a";
-            c.spec.lse = true;
-            c.spec.pv_type = pv;
-            if (pv == PvType::kBf16) c.spec.dtype = c.spec.output_dtype = DataType::kBf16;
-            if (pv == PvType::kFp8) {
-                c.spec.pv_accum = PvAccum::kFp32PromoteFp32;
-                c.spec.smooth_v = true;
-            }
-            c.spec.smooth_k = false;
-            c.shape = {1, 1, 1, 70, 1000};
-            cases.push_back(c);
-        }
-    }
-    return cases;
-}
-
-// Keys of a stretch as they were drawn, times a factor.
-void scale_keys(AttentionInput& input, const Case& c, int64_t first, int64_t last, double factor) {
-    for (int64_t i = first * c.spec.head_dim; i < last * c.spec.head_dim; ++i) {
-        uint16_t& bits = input.k.bits()[i];
-        const bool bf16 = c.spec.dtype == DataType::kBf16;
-        const double scaled = factor * (bf16 ? bf16_to_float(bits) : fp16_to_float(bits));
-        bits = bf16 ? bf16_from_double(scaled) : fp16_from_double(scaled);
-    }
-}
 
 // mma.sync is what scores are made again by, and nothing else that these kernels do.
 uint64_t steps_made_again(const Case& c, const AttentionInput& input) {
