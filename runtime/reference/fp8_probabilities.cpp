@@ -151,7 +151,10 @@ void round_to_fp8(const Plan& plan, const ScoreBlock& block, const QuantizedRows
             const std::span<Row> warp =
                 group.subspan(first, std::min(warp_q, group.size() - first));
             if (bold && tile == 0) {
-                for (Row& row : warp) move(row, keys, plan.bold_reference);
+                for (Row& row : warp) {
+                    find_top(k, row, keys);
+                    move(row, keys, plan.bold_reference);
+                }
                 make_probabilities(k, warp, keys);
             } else if (bold && tile < unmasked) {
                 round_boldly(plan, k, warp, keys);
