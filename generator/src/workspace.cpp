@@ -108,6 +108,7 @@ Workspace make_workspace(const Plan& plan, const Shape& shape, int multiprocesso
         place(result.v_work, true, k_tiles * value_tile);
         place(result.v_scale, fp8, channels * word);
         place(result.v_mean, fp8, channels * word);
+        place(result.v_residue, fp8, channels * word);
         place(result.v_first_bad, fp8, channels * word);
         place(result.v_notes, fp8, kv_rows * 2 * word);
         place(result.tiles_drawn, plan.draws_tiles && k_tiles > 0, word);

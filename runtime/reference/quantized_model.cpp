@@ -79,10 +79,17 @@ void quantize_values(const Plan& plan, const AttentionProblem& problem, int64_t 
             return;
         case VPath::kFp8: {
             const std::span<const double> mean = matrix_of(operands.v_mean, matrix, 1, dim);
+            const auto take_fp8 = [&](const auto& channels) {
+                take(channels);
+                for (int64_t d = 0; d < dim; ++d) {
+                    operands.v_mean[matrix * dim + d] +=
+                        channels.residue[d] * channels.scale[d] / static_cast<double>(len);
+                }
+            };
             if (arithmetic == QuantizerArithmetic::kFp64)
-                take(quantize_v_to_fp8<double>(v, mean, plan.value_samples));
+                take_fp8(quantize_v_to_fp8<double>(v, mean, plan.value_samples));
             else
-                take(quantize_v_to_fp8<float>(to_float(v), to_float(mean), plan.value_samples));
+                take_fp8(quantize_v_to_fp8<float>(to_float(v), to_float(mean), plan.value_samples));
             return;
         }
     }

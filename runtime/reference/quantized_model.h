@@ -22,7 +22,8 @@ struct QuantizedOperands {
     std::vector<QuantizedRows<double>> q, k;
     std::vector<double> v;        // [batch, heads_kv, len_k, head_dim_v]: as multiplied by P
     std::vector<double> v_scale;  // [batch, heads_kv, head_dim_v]: real = v_scale * v
-    std::vector<double> v_mean;   // [batch, heads_kv, head_dim_v]: to be added to o
+    std::vector<double> v_mean;   // [batch, heads_kv, head_dim_v]: to be added to o, with what
+                                  // rounding left of v on the average
     std::vector<int64_t>
         v_first_bad;  // [batch, heads_kv, head_dim_v]; len_k where it does not matter
 };

@@ -201,6 +201,7 @@ Fp8Channels<Real> quantize_v_to_fp8(std::span<const Real> v, std::span<const Rea
     Fp8Channels<Real> result;
     result.values.assign(v.size(), 0);
     result.scale.resize(dim);
+    result.residue.assign(dim, 0.0);
     result.first_bad.assign(dim, len);
     const auto rest = [&](int64_t token, size_t d) {
         return std::abs(v[static_cast<size_t>(token) * dim + d] - v_mean[d]);
@@ -231,7 +232,9 @@ Fp8Channels<Real> quantize_v_to_fp8(std::span<const Real> v, std::span<const Rea
     for (size_t i = 0; i < v.size(); ++i) {
         if (!std::isfinite(v[i])) continue;
         const Real centred = v[i] - v_mean[i % dim];
-        result.values[i] = round_to_e4m3(std::ldexp(static_cast<double>(centred), chosen[i % dim]));
+        const double scaled = std::ldexp(static_cast<double>(centred), chosen[i % dim]);
+        result.values[i] = round_to_e4m3(scaled);
+        result.residue[i % dim] += scaled - result.values[i];
     }
     return result;
 }

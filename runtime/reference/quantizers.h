@@ -59,6 +59,7 @@ template <class Real>
 struct Fp8Channels {
     std::vector<double> values;      // [len_k, head_dim_v], tokens in their order, of e4m3
     std::vector<Real> scale;         // [head_dim_v]: a power of two
+    std::vector<double> residue;     // [head_dim_v]: sums of what rounding left, times the scale
     std::vector<int64_t> first_bad;  // [head_dim_v]: first token with NaN or infinity, or len_k
 };
 

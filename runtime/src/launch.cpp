@@ -78,6 +78,7 @@ abi::Call make_call_sizes(const Arguments& arguments, const Shape& shape, const 
     place(call.v_work, layout.v_work);
     place(call.v_scale, layout.v_scale);
     place(call.v_mean, layout.v_mean);
+    place(call.v_residue, layout.v_residue);
     place(call.v_first_bad, layout.v_first_bad);
     place(call.tiles_drawn, layout.tiles_drawn);
     place(call.v_notes, layout.v_notes);

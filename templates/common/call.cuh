@@ -50,6 +50,8 @@ struct Call {
                        // wgmma, fp8: the same, [channel, token], tokens permuted as for int8
     f32* v_scale;      // [kv row, head_dim_v_padded]
     f32* v_mean;       // [kv row, head_dim_v_padded]: what was subtracted (fp8)
+    i32* v_residue;    // [kv row, head_dim_v]: what rounding left of all keys' V, in 1/256 of the
+                       // scale (fp8)
     i32* v_first_bad;  // [kv row, head_dim_v_padded]: first key whose V is NaN or Inf (int8, fp8)
     u32* tiles_drawn;  // [1]: query tiles that CTAs have drawn (causal wgmma)
     u32* v_notes;      // [kv row, 2]: tiles quantized so far, what could not be done (fp8)

@@ -26,11 +26,44 @@ struct UnitLane {
     __device__ __forceinline__ i32 token_of(int t) const { return token + t / 2 * 8 + t % 2; }
 };
 
+// What rounding leaves of a channel's values, times the scale, on the average of all keys, is added
+// to outputs like the channel's mean: even attention would lose it. Sums are kept in integers, so
+// that their order does not matter. A value leaves at most 16, so 2^19 keys have room.
+constexpr f32 kResidueSteps = 256.0f;
+__device__ __forceinline__ void add_residue(i32* sums, u32 channel, f32 left) {
+    // The nearest integer stands in the low bits of a float this large.
+    constexpr f32 kIntegers = 12582912.0f;  // 1.5 * 2^23
+    const f32 shifted = fma_rn(left, kResidueSteps, kIntegers);
+    atomic_add_global(sums + channel,
+                      static_cast<i32>(f32_to_bits(shifted) - f32_to_bits(kIntegers)));
+}
+__device__ __forceinline__ f32 left_of(const f32 (&scaled)[4], u32 word) {
+    return add_rn(add_rn(add_rn(scaled[0], scaled[2]), add_rn(scaled[1], scaled[3])),
+                  -sum_e4m3x4(word));
+}
+
+// Of the eight lanes that share eight channels, each gets the sum of one: its own.
+__device__ __forceinline__ f32 gather_left(const f32 (&left)[8]) {
+    f32 sums[8];
+#pragma unroll
+    for (int i = 0; i < 8; ++i) sums[i] = left[i];
+#pragma unroll
+    for (int half = 4; half > 0; half /= 2) {
+        const bool upper = (quant_lane() & static_cast<u32>(half)) != 0;
+#pragma unroll
+        for (int i = 0; i < half; ++i) {
+            const f32 other = shuffle_xor_f32(upper ? sums[i] : sums[i + half], half);
+            sums[i] = add_rn(upper ? sums[i + half] : sums[i], other);
+        }
+    }
+    return sums[0];
+}
+
 // Four tokens of eight channels to scratch. Returns whether one may be too large, or not finite.
 // Scaling by a power of two is exact, so that one rounding serves mean and scale; where the
-// product of both is too large for a float, the result says so.
+// product of both is too large for a float, the result says so. left: of each channel.
 __device__ __forceinline__ bool round_values(const u32 (&pairs)[4][4], u32 shared, u32 channel,
-                                             u32 words) {
+                                             u32 words, f32 (&left)[8]) {
     u32 ends = 0;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
@@ -46,6 +79,7 @@ __device__ __forceinline__ bool round_values(const u32 (&pairs)[4][4], u32 share
                                    bits_to_f32(factor[i]), bits_to_f32(offset[i]));
             }
             const u32 word = f32_to_e4m3x4(scaled[0], scaled[1], scaled[2], scaled[3]);
+            left[4 * half + i] = left_of(scaled, word);
             // Sets a byte's upper bit where it is the largest magnitude or NaN.
             ends |= (word & 0x7F7F7F7Fu) + 0x02020202u;
             store_shared_u32(words + 4 * unit_word(4 * half + i, 0), word);
@@ -57,7 +91,7 @@ __device__ __forceinline__ bool round_values(const u32 (&pairs)[4][4], u32 share
 // The same where something is unusual: of what is not finite, and of tokens that are not there,
 // nothing remains. Notes say what there was.
 __device__ __forceinline__ void round_unusual(const u32 (&pairs)[4][4], u32 shared, UnitLane lane,
-                                              i32 len_k, u32 words, u32* notes) {
+                                              i32 len_k, u32 words, u32* notes, i32* residue) {
     bool saturated = false, nonfinite = false;
 #pragma unroll 1
     for (int i = 0; i < 8; ++i) {
@@ -77,8 +111,10 @@ __device__ __forceinline__ void round_unusual(const u32 (&pairs)[4][4], u32 shar
             saturated |= (f32_to_bits(scaled[t]) & 0x7FFFFFFFu) > kLargestE4m3;
             nonfinite |= !finite;
         }
-        store_shared_u32(words + 4 * unit_word(i, 0),
-                         f32_to_e4m3x4(scaled[0], scaled[1], scaled[2], scaled[3]));
+        const u32 word = f32_to_e4m3x4(scaled[0], scaled[1], scaled[2], scaled[3]);
+        store_shared_u32(words + 4 * unit_word(i, 0), word);
+        // What saturates is quantized again, and its sums start anew.
+        if (!saturated) add_residue(residue, lane.channel + i, left_of(scaled, word));
     }
     if (saturated || nonfinite) {
         atomic_or_global(notes, (saturated ? kSaturated : 0u) | (nonfinite ? kNotFinite : 0u));
@@ -110,7 +146,8 @@ __device__ __forceinline__ void load_unit(u32 (&pairs)[4][4], const Call& call, 
 }
 
 __device__ __forceinline__ void quantize_unit(const Call& call, const u16* base, u32 shared,
-                                              u32 unit, i32 first, u8* destination, u32* notes) {
+                                              u32 unit, i32 first, u8* destination, u32* notes,
+                                              i32* residue) {
     const u32 scratch = word_at(shared, kScratchWords + quant_warp() * kUnitWords);
     const u32 own_channel = quant_lane() / 8 * 8;
     const u32 own_word = quant_lane() % 8;  // four of each 16 tokens
@@ -123,8 +160,15 @@ __device__ __forceinline__ void quantize_unit(const Call& call, const u16* base,
     load_unit(pairs, call, base, lane, inside ? call.len_k : 0);
     const u32 words = scratch + 4 * unit_word(own_channel, own_word);
     bool unusual = inside && lane.token_of(3) >= call.len_k;
-    if (inside) unusual |= round_values(pairs, shared, lane.channel, words);
-    if (unusual) round_unusual(pairs, shared, lane, call.len_k, words, notes);
+    f32 left[8] = {};
+    if (inside) unusual |= round_values(pairs, shared, lane.channel, words, left);
+    if (unusual) {
+        round_unusual(pairs, shared, lane, call.len_k, words, notes, residue);
+#pragma unroll
+        for (int i = 0; i < 8; ++i) left[i] = 0.0f;
+    }
+    const f32 own_left = gather_left(left);
+    if (inside) add_residue(residue, first_channel + quant_lane(), own_left);
     warp_barrier();
     constexpr u32 kChunks = kValuePanelBytes / 16;  // of a row of a panel
 #pragma unroll
@@ -149,6 +193,7 @@ __device__ __forceinline__ void prepare_values(const Call& call, i32 kv_row, i32
 #pragma unroll 1
     for (u32 unit = quant_warp(); unit < kUnits; unit += kQuantWarps) {
         quantize_unit(call, value_base(call, kv_row), shared, unit, tile_index * plan::tile_k,
-                      destination, notes_of(call, kv_row));
+                      destination, notes_of(call, kv_row),
+                      call.v_residue + static_cast<u64>(kv_row) * kValueChannels);
     }
 }

@@ -29,6 +29,7 @@ __device__ __forceinline__ void sample_values(const Call& call, i32 kv_row, u32 
 #pragma unroll 1
     for (u32 channel = thread_index(); channel < kValueChannels; channel += plan::quant_threads) {
         call.v_mean[words + channel] = load_shared_f32(mean_word(shared, channel));
+        call.v_residue[words + channel] = 0;
         call.v_first_bad[words + channel] = kNoBadKey;
     }
 }

@@ -58,7 +58,12 @@ __device__ __forceinline__ void quantize_again(const Call& call, i32 kv_row, con
     if (has_channels()) load_eight_f32(mean, mean_word(shared, 8 * value_lane()));
     for_values(call, base, [&](const u32(&pairs)[4], i32) { raise_largest(largest, pairs, mean); });
     mark_largest(largest, shared);
-    choose_factors(shared, kExactTop, call.v_scale + static_cast<u64>(kv_row) * kValueChannels);
+    const u64 words = static_cast<u64>(kv_row) * kValueChannels;
+#pragma unroll 1
+    for (u32 channel = thread_index(); channel < kValueChannels; channel += plan::quant_threads) {
+        call.v_residue[words + channel] = 0;
+    }
+    choose_factors(shared, kExactTop, call.v_scale + words);
 #pragma unroll 1
     for (i32 tile = 0; tile < call.k_tiles; ++tile) prepare_values(call, kv_row, tile, shared);
 }

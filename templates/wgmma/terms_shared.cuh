@@ -1,5 +1,6 @@
 // What an output of e4m3 values is finished with, prepared in shared memory: of each two channels
-// their scales and their means, then the first key of the head with NaN or Inf in any channel.
+// their scales and their means, with what rounding left of them, then the first key of the head
+// with NaN or Inf in any channel.
 __device__ __forceinline__ u32 value_terms(u32 block, u32 channel) {
     return block + plan::value_terms_offset + 8 * channel;
 }
@@ -11,11 +12,18 @@ __device__ __forceinline__ u32 first_bad_value(u32 block) {
 __device__ __forceinline__ void prepare_terms(const Call& call, const TilePosition& position,
                                               u32 block) {
     const u64 row = static_cast<u64>(heads_of(call, position.q_row).kv_row) * plan::head_dim_v;
+    const f32 share = div_rn(1.0f / kResidueSteps, static_cast<f32>(call.len_k));
 #pragma unroll 1
     for (u32 channel = 2 * lane_index(); channel < plan::head_dim_v; channel += 2 * kWarpLanes) {
-        u32 scale[2], mean[2];
+        u32 scale[2], mean[2], residue[2];
         load_global_u32x2(scale, call.v_scale + row + channel);
         load_global_u32x2(mean, call.v_mean + row + channel);
+        load_global_u32x2(residue, call.v_residue + row + channel);
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+            const f32 left = mul_rn(static_cast<f32>(static_cast<i32>(residue[i])), share);
+            mean[i] = f32_to_bits(fma_rn(left, bits_to_f32(scale[i]), bits_to_f32(mean[i])));
+        }
         const u32 terms[4] = {scale[0], scale[1], mean[0], mean[1]};
         store_shared_u32x4(value_terms(block, channel), terms);
     }

@@ -11,9 +11,9 @@ using namespace sagejit;
 namespace {
 
 std::vector<WorkspaceRegion> regions_of(const Workspace& w) {
-    return {w.tiles_drawn, w.q_int8,      w.q_scale, w.q_shift, w.q_amax,  w.k_int8,
-            w.k_meta,      w.k_sum,       w.k_amax,  w.v_work,  w.v_scale, w.v_amax,
-            w.v_first_bad, w.v_chunk_bad, w.v_mean,  w.v_notes};
+    return {w.tiles_drawn, w.q_int8,      w.q_scale, w.q_shift,   w.q_amax,  w.k_int8,
+            w.k_meta,      w.k_sum,       w.k_amax,  w.v_work,    w.v_scale, w.v_amax,
+            w.v_first_bad, w.v_chunk_bad, w.v_mean,  w.v_residue, w.v_notes};
 }
 
 Plan plan_of(const std::string& name) {

@@ -254,6 +254,43 @@ inline u32 f32_to_e4m3x4(f32 a, f32 b, f32 c, f32 d) {
     return f32_to_e4m3(a) | f32_to_e4m3(b) << 8 | f32_to_e4m3(c) << 16 | f32_to_e4m3(d) << 24;
 }
 )"},
+    {"sum_e4m3x4",
+     R"(// The sum of four e4m3 numbers; that of the first and the third, and of the others, in fp16.
+__device__ __forceinline__ f32 sum_e4m3x4(u32 word) {
+    f32 result;
+    asm("{\n"
+        ".reg .b16 low, high;\n"
+        ".reg .b32 pair, other;\n"
+        ".reg .f32 a, b;\n"
+        "mov.b32 {low, high}, %1;\n"
+        "cvt.rn.f16x2.e4m3x2 pair, low;\n"
+        "cvt.rn.f16x2.e4m3x2 other, high;\n"
+        "add.rn.f16x2 pair, pair, other;\n"
+        "mov.b32 {low, high}, pair;\n"
+        "cvt.f32.f16 a, low;\n"
+        "cvt.f32.f16 b, high;\n"
+        "add.rn.f32 %0, a, b;\n"
+        "}"
+        : "=f"(result)
+        : "r"(word));
+    return result;
+}
+)",
+     R"(inline f32 e4m3_to_f32(u32 byte) {
+    const u32 magnitude = byte & 0x7Fu;
+    const f32 value = magnitude < 8 ? static_cast<f32>(magnitude) * 0x1p-9f
+                                    : bits_to_f32((magnitude << 20) + 0x3C000000u);
+    return (byte & 0x80u) != 0 ? -value : value;
+}
+// The sum of four e4m3 numbers; that of the first and the third, and of the others, in fp16.
+inline f32 sum_e4m3x4(u32 word) {
+    const auto number = [word](int i) { return e4m3_to_f32(word >> 8 * i & 0xFFu); };
+    const auto in_fp16 = [](f32 value) {
+        return f16_to_f32(static_cast<u16>(f32_to_f16x2(value, 0.0f)));
+    };
+    return in_fp16(number(0) + number(2)) + in_fp16(number(1) + number(3));
+}
+)"},
     {"round_products_f16x2",
      R"(// a * b of each half, to nearest even, in the half's low byte; for products below 511.
 __device__ __forceinline__ u32 round_products_f16x2(u32 a, u32 b) {

@@ -105,6 +105,17 @@ inline u32 atomic_or_global(u32* address, u32 value) {
     return __atomic_fetch_or(address, value, __ATOMIC_RELAXED);
 }
 )"},
+    {"atomic_add_global",
+     R"(// Counts that CTAs share; in any order.
+__device__ __forceinline__ void atomic_add_global(i32* address, i32 value) {
+    atomicAdd(address, value);
+}
+)",
+     R"(// Counts that CTAs share; in any order.
+inline void atomic_add_global(i32* address, i32 value) {
+    __atomic_fetch_add(address, value, __ATOMIC_RELAXED);
+}
+)"},
     {"arrive_global",
      R"(// Adds to a count that CTAs share, and returns what was there. What this thread has seen to be
 // written, others see behind their arrivals.

@@ -27,7 +27,7 @@ struct WorkspaceRegion {
 struct Workspace {
     WorkspaceRegion q_int8, q_scale, q_shift, q_amax;
     WorkspaceRegion k_int8, k_meta, k_mean, k_sum, k_amax;
-    WorkspaceRegion v_work, v_scale, v_mean, v_first_bad, v_notes, v_amax, v_chunk_bad;
+    WorkspaceRegion v_work, v_scale, v_mean, v_residue, v_first_bad, v_notes, v_amax, v_chunk_bad;
     WorkspaceRegion tiles_drawn;
     size_t bytes = 0;
     int q_tiles = 0, k_tiles = 0, chunks = 0, chunk_tokens = 0;
