@@ -386,9 +386,16 @@ std::vector<std::string> check_outputs(const Case& c, const Outcome& outcome,
     for (const double value : outcome.problem.v) {
         if (std::isfinite(value)) largest_v = std::max(largest_v, std::abs(value));
     }
-    if (!(against_model.max_abs <= 4 * tolerance * largest_v)) {
-        lines.push_back(fmt::format("max_abs to the model {} > {}", against_model.max_abs,
-                                    4 * tolerance * largest_v));
+    double allowed = 4 * tolerance * largest_v;
+    const bool biased = outcome.plan.target.family == Family::kWgmma;
+    if (biased && spec.pv_type != PvType::kFp8) {
+        // The score bias moves a logit by up to 0.75 steps (numerics.md), which the model follows
+        // for e4m3 only: of two keys that share a row equally, by 0.375 of both steps.
+        allowed += 0.75 * largest_step(operands) * largest_v;
+    }
+    if (!(against_model.max_abs <= allowed)) {
+        lines.push_back(
+            fmt::format("max_abs to the model {} > {}", against_model.max_abs, allowed));
     }
     const Metrics against_exact = compare(exact.o, outcome.o);
     const Metrics predicted = compare(exact.o, model.o);
@@ -408,7 +415,7 @@ std::vector<std::string> check_outputs(const Case& c, const Outcome& outcome,
             if (std::isfinite(value)) largest_lse = std::max(largest_lse, std::abs(value));
         }
         double bound = 2e-3 + 1e-4 * largest_lse;
-        if (outcome.plan.target.family == Family::kWgmma) {
+        if (biased) {
             bound = std::max(bound, 2e-3 + 0.75 * largest_step(operands));
         }
         if (!(lse.max_abs <= bound)) {
