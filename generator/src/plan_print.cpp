@@ -44,6 +44,7 @@ Json to_json_object(const Plan& plan) {
           {"early_exp_steps", plan.early_exp_steps},
           {"scale_lead", plan.scale_lead},
           {"bold_tiles", plan.bold_tiles},
+          {"bold_waits_first", plan.bold_waits_first},
           {"bold_spread_log2", plan.bold_spread},
           {"bold_reference_log2", plan.bold_reference},
           {"query_fragments", plan.query_in_shared ? "shared memory" : "registers"},

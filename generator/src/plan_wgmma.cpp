@@ -37,6 +37,7 @@ constexpr float kFp8RescaleThreshold = 8.8f;
 constexpr float kFp8ReferenceBits = 6.8f;
 // Bold steps: five bits below where e4m3 ends, and six below 2, where 16-bit words are asked.
 constexpr int kBoldTiles = 6;
+constexpr int kNarrowBoldKeys = 128, kNarrowBoldTiles = 12;  // 16-bit P, head_dim up to 64
 constexpr float kFp8BoldReference = 3.8f;
 constexpr float kFp8BoldSpread = 7.5f;
 constexpr float kHalfBoldReference = -5.0f;
@@ -88,12 +89,15 @@ void order_softmax(Plan& plan) {
     plan.early_exp_steps = std::min(plan.early_exp_steps, plan.tile_k / 16 - 1);
 }
 
-// Where bold steps are faster, as measured (docs/benchmarks/hopper-log.md, version 20).
+// Where bold steps are faster, as measured (docs/benchmarks/hopper-log.md, versions 20 and 21).
 void add_bold_steps(Plan& plan) {
     const int width = plan.spec.head_dim_v;
     const bool fp8 = is_fp8(plan.spec);
-    if (!fp8 && (width <= 64 || width > 128)) return;
-    plan.bold_tiles = kBoldTiles;
+    const bool narrow = !fp8 && width <= 64;
+    if (!fp8 && width > 128) return;
+    if (narrow && plan.tile_k < kNarrowBoldKeys) return;
+    plan.bold_tiles = narrow ? kNarrowBoldTiles : kBoldTiles;
+    plan.bold_waits_first = narrow;
     plan.bold_spread = fp8 ? kFp8BoldSpread : kHalfBoldSpread;
     plan.bold_reference = fp8 ? kFp8BoldReference : kHalfBoldReference;
 }

@@ -50,6 +50,7 @@ Bindings wgmma_bindings(const Plan& plan) {
         {"early_exp_steps", number(plan.early_exp_steps)},
         {"scale_lead", number(plan.scale_lead)},
         {"bold_tiles", number(plan.bold_tiles)},
+        {"bold_waits_first", plan.bold_waits_first ? "true" : "false"},
         {"bold_spread", fmt::format("{:.1f}f", plan.bold_spread)},
         {"bold_reference", fmt::format("{:.1f}f", plan.bold_reference)},
         {"bold_offset", number(plan.bold_offset)},

@@ -95,9 +95,20 @@ __device__ __forceinline__ void make_again(const Walk& walk, const Stage& stage,
     make_probabilities(p, carried, factor, 0);
 }
 
+// ptxas moves a wait for products to the start of its basic block, past exponentials that need not
+// wait. This one starts a block by a branch that is never taken; with less in it there would be
+// none, but predicates.
+__device__ __forceinline__ void start_block(const Walk& walk) {
+    if (walk.unmasked >= 0) return;
+    store_shared_u32(walk.shared + 4 * lane_index(), 0);
+    warp_barrier();
+    store_shared_u32(walk.shared + 4 * (lane_index() ^ 1), 0);
+}
+
 __device__ __forceinline__ void do_bold_step(Walk& walk, Probabilities& p, Carried& carried,
                                              Output& output) {
     const f32 factor = start_step(walk, p, carried, output);
+    if constexpr (plan::bold_waits_first) start_block(walk);
     warpgroup_wait<0>();
     collect_sums(output, carried.rows);
     // Its keys are wanted until P is known to be right.

@@ -39,6 +39,7 @@ constexpr int value_terms_offset = ${value_terms_offset};  // 0: none
 constexpr int early_exp_steps = ${early_exp_steps};
 constexpr int scale_lead = ${scale_lead};
 constexpr int bold_tiles = ${bold_tiles};
+constexpr bool bold_waits_first = ${bold_waits_first};
 constexpr float bold_spread = ${bold_spread};
 constexpr float bold_reference = ${bold_reference};
 constexpr int bold_offset = ${bold_offset};

@@ -92,11 +92,12 @@ struct Plan {
     int early_exp_steps = 0;      // 16-key steps exponentiated before the wait for P V
     int scale_lead = 0;           // 16-key steps by which multiply-adds lead exponentials; 0: any
     // Steps that make probabilities before they know the maximum (templates/wgmma/bold_steps.cuh).
-    int bold_tiles = 0;          // of key tiles without a mask, for which it is worth it; 0: never
-    float bold_spread = 0;       // log2: at most so far may a row's maximum be above its mean
-    float bold_reference = 0;    // what reference_bits is then
-    int bold_offset = 0;         // where warps agree on it, in a block of shared memory
-    int mean_samples = 0;        // keys whose mean is subtracted; 0: all
+    int bold_tiles = 0;  // of key tiles without a mask, for which it is worth it; 0: never
+    bool bold_waits_first = false;  // for P V, before exponentials
+    float bold_spread = 0;          // log2: at most so far may a row's maximum be above its mean
+    float bold_reference = 0;       // what reference_bits is then
+    int bold_offset = 0;            // where warps agree on it, in a block of shared memory
+    int mean_samples = 0;           // keys whose mean is subtracted; 0: all
     int value_samples = 0;       // tokens of V whose mean is subtracted, and that choose its scales
     bool samples_first = false;  // means and V's scales are found by a launch of their own
 
