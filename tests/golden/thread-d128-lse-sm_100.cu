@@ -42,6 +42,7 @@
 //       "early_exp_steps": 0,
 //       "scale_lead": 0,
 //       "bold_tiles": 0,
+//       "bold_waits_first": false,
 //       "bold_spread_log2": 0.0,
 //       "bold_reference_log2": 0.0,
 //       "query_fragments": "registers",
