@@ -27,7 +27,7 @@ inline std::vector<Case> bold_cases() {
                 c.spec.smooth_v = true;
             }
             c.spec.smooth_k = false;
-            c.shape = {1, 1, 1, 70, narrow ? 2000 : 1000};
+            c.shape = {1, 1, 1, 70, narrow ? 3500 : 1000};
             cases.push_back(c);
         }
     }

@@ -37,7 +37,7 @@ constexpr float kFp8RescaleThreshold = 8.8f;
 constexpr float kFp8ReferenceBits = 6.8f;
 // Bold steps: five bits below where e4m3 ends, and six below 2, where 16-bit words are asked.
 constexpr int kBoldTiles = 6;
-constexpr int kNarrowBoldKeys = 128, kNarrowBoldTiles = 12;  // 16-bit P, head_dim up to 64
+constexpr int kNarrowBoldKeys = 128, kNarrowBoldTiles = 24;  // 16-bit P, head_dim up to 64
 constexpr float kFp8BoldReference = 3.8f;
 constexpr float kFp8BoldSpread = 7.5f;
 constexpr float kHalfBoldReference = -5.0f;

@@ -17,7 +17,8 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr double kUnsignedLevels = 255;  // of P in int8
+constexpr int64_t kResidueKeys = int64_t{1} << 19;  // templates/wgmma/quantize_values.cuh
+constexpr double kUnsignedLevels = 255;             // of P in int8
 
 void require_fit(const Plan& plan, const AttentionProblem& problem) {
     const bool geometry = plan.tile_q > 0 && plan.tile_k > 0 && plan.warp_q > 0 &&
@@ -81,6 +82,7 @@ void quantize_values(const Plan& plan, const AttentionProblem& problem, int64_t 
             const std::span<const double> mean = matrix_of(operands.v_mean, matrix, 1, dim);
             const auto take_fp8 = [&](const auto& channels) {
                 take(channels);
+                if (len > kResidueKeys) return;
                 for (int64_t d = 0; d < dim; ++d) {
                     operands.v_mean[matrix * dim + d] +=
                         channels.residue[d] * channels.scale[d] / static_cast<double>(len);

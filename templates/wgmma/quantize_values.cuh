@@ -28,8 +28,10 @@ struct UnitLane {
 
 // What rounding leaves of a channel's values, times the scale, on the average of all keys, is added
 // to outputs like the channel's mean: even attention would lose it. Sums are kept in integers, so
-// that their order does not matter. A value leaves at most 16, so 2^19 keys have room.
+// that their order does not matter. A value leaves at most 16, so that many keys have room; longer
+// heads go without.
 constexpr f32 kResidueSteps = 256.0f;
+constexpr i32 kResidueKeys = 1 << 19;
 __device__ __forceinline__ void add_residue(i32* sums, u32 channel, f32 left) {
     // The nearest integer stands in the low bits of a float this large.
     constexpr f32 kIntegers = 12582912.0f;  // 1.5 * 2^23

@@ -12,7 +12,8 @@ __device__ __forceinline__ u32 first_bad_value(u32 block) {
 __device__ __forceinline__ void prepare_terms(const Call& call, const TilePosition& position,
                                               u32 block) {
     const u64 row = static_cast<u64>(heads_of(call, position.q_row).kv_row) * plan::head_dim_v;
-    const f32 share = div_rn(1.0f / kResidueSteps, static_cast<f32>(call.len_k));
+    const bool summed = call.len_k <= kResidueKeys;
+    const f32 share = summed ? div_rn(1.0f / kResidueSteps, static_cast<f32>(call.len_k)) : 0.0f;
 #pragma unroll 1
     for (u32 channel = 2 * lane_index(); channel < plan::head_dim_v; channel += 2 * kWarpLanes) {
         u32 scale[2], mean[2], residue[2];
