@@ -31,7 +31,8 @@ static_assert(plan::mean_samples >= 0 && plan::value_samples >= 0 && plan::value
               "");
 static_assert(plan::promote_tiles >= 0, "0: none");
 static_assert(plan::bold_tiles >= 0 && plan::bold_offset % 16 == 0 && plan::bold_spread >= 0 &&
-                  plan::bold_reference <= plan::reference_bits,
+                  plan::bold_reference <= plan::reference_bits &&
+                  (plan::bold_tiles > 0 || !plan::bold_waits_first),
               "bold steps, or none");
 static_assert(plan::master_reference_offset >= plan::master_offset, "");
 static_assert(plan::master_offset % 16 == 0 && plan::ones_offset % 256 == 0, "");
