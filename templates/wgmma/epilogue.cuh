@@ -114,7 +114,7 @@ struct LaneChunks {
             u32 words[4];
             load_shared_u32x4(words, block + (from ^ 16 * panel_flip<plan::panel_bytes>(further)) +
                                          further * plan::panel_bytes);
-            if (static_cast<i32>(further) < rows) store_global_u32x4(next, words);
+            if (static_cast<i32>(further) < rows) store_once_u32x4(next, words);
             next += step;
         }
     }

@@ -181,8 +181,8 @@ __device__ __forceinline__ void load_whole_rows(const Call& call, QuerySource so
     const i64 step = token_offset(call.q, kPassRows);
 #pragma unroll
     for (int i = 0; i < count; ++i) {
-        load_global_u32x4(rows.pairs[i][0], row + i * step);
-        load_global_u32x4(rows.pairs[i][1], row + (i + kApart) * step);
+        load_once_u32x4(rows.pairs[i][0], row + i * step);
+        load_once_u32x4(rows.pairs[i][1], row + (i + kApart) * step);
     }
 }
 

@@ -291,4 +291,3 @@ TEST_CASE("queries too small for factors in fp16, and rows of zeros among them")
         CHECK(disagreements(c, outcome) == std::vector<std::string>{});
     }
 }
-

@@ -40,6 +40,21 @@ constexpr Instruction kRows[] = {
     __builtin_memcpy(value, source, 16);
 }
 )"},
+    {"load_once_u32x4",
+     R"(// What is read once: first to leave the caches.
+__device__ __forceinline__ void load_once_u32x4(u32 (&value)[4], const void* source) {
+    const uint4 loaded = __ldcs(static_cast<const uint4*>(source));
+    value[0] = loaded.x;
+    value[1] = loaded.y;
+    value[2] = loaded.z;
+    value[3] = loaded.w;
+}
+)",
+     R"(// What is read once: first to leave the caches.
+inline void load_once_u32x4(u32 (&value)[4], const void* source) {
+    __builtin_memcpy(value, source, 16);
+}
+)"},
     {"store_global_u32",
      R"(__device__ __forceinline__ void store_global_u32(void* destination, u32 value) {
     *static_cast<u32*>(destination) = value;
@@ -67,6 +82,17 @@ constexpr Instruction kRows[] = {
 }
 )",
      R"(inline void store_global_u32x4(void* destination, const u32 (&value)[4]) {
+    __builtin_memcpy(destination, value, 16);
+}
+)"},
+    {"store_once_u32x4",
+     R"(// What nobody reads again: first to leave the caches.
+__device__ __forceinline__ void store_once_u32x4(void* destination, const u32 (&value)[4]) {
+    __stcs(static_cast<uint4*>(destination), make_uint4(value[0], value[1], value[2], value[3]));
+}
+)",
+     R"(// What nobody reads again: first to leave the caches.
+inline void store_once_u32x4(void* destination, const u32 (&value)[4]) {
     __builtin_memcpy(destination, value, 16);
 }
 )"},
