@@ -42,16 +42,36 @@ TensorMapRequest value_request(const Plan& plan, const TensorRef& v) {
     return request;
 }
 
+// Of sizes from half of `most` on that of whose chunks the last is the fullest.
+int64_t fullest_chunk(int64_t all, int64_t most) {
+    constexpr int64_t kTried = 64;
+    int64_t best = most, best_rest = 0;
+    for (int64_t size = most; 2 * size >= most && size > most - kTried; --size) {
+        const int64_t rest = (all - 1) % size + 1;
+        if (rest * best > best_rest * size) {
+            best = size;
+            best_rest = rest;
+        }
+        if (rest == size) break;
+    }
+    return best;
+}
+
 // Query heads whose tiles are worked on together: as many as the cache holds. With a mask the
-// longest rows of them come first. Without one a head's tall tiles follow one another, which reads
-// its keys best, and the low ones of all come last; the chunks are as large as one another then, so
-// that the last one has its share of low ones.
+// longest rows of them come first, so a last chunk of few heads would have its longest rows begin
+// when most CTAs are through (docs/decisions/0039). Without one a head's tall tiles follow one
+// another, which reads its keys best, and the low ones of all come last; the chunks are as large as
+// one another then, so that the last one has its share of low ones.
 int head_chunk(const Plan& plan, const abi::Call& call) {
     const int64_t row_bytes = plan.head_dim_padded + plan.value_tile_bytes / plan.tile_k;
     const int64_t head_bytes = std::max<int64_t>(1, row_bytes * call.len_k);
-    const int64_t heads = std::max<int64_t>(1, kCachedBytes / head_bytes) * call.group_size;
+    const int64_t cached = std::max<int64_t>(1, kCachedBytes / head_bytes);
+    const int64_t heads = cached * call.group_size;
     const int64_t all = std::max<int64_t>(1, int64_t{call.batch} * call.heads_q);
-    if (plan.spec.causal != CausalMode::kNone) return static_cast<int>(std::min(heads, all));
+    if (plan.spec.causal != CausalMode::kNone) {
+        const int64_t groups = std::max<int64_t>(1, all / call.group_size);
+        return static_cast<int>(fullest_chunk(groups, std::min(cached, groups)) * call.group_size);
+    }
     if (!plan.has_low_tiles) return 1;
     const int64_t chunks = (all + heads - 1) / heads;
     return static_cast<int>((all + chunks - 1) / chunks);
