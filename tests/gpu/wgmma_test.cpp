@@ -85,6 +85,18 @@ TEST_CASE("a thousand wgmma launches give the same bits on a GPU") {
     }
 }
 
+TEST_CASE("launches of long shapes give the same bits on a GPU, wgmma and fp8") {
+    const Device gpu = hopper_or_skip();
+    for (const CausalMode causal : {CausalMode::kNone, CausalMode::kBottomRight}) {
+        for (Case c : bold_cases()) {
+            c.spec.causal = causal;
+            c.shape = {1, 6, 2, 1500, 9001};
+            CAPTURE(to_json(c.spec));
+            CHECK(first_unlike(kernel_for(c, gpu), c, draw(c), 500) == 0);
+        }
+    }
+}
+
 TEST_CASE("scores that outgrow a bold step are right on a GPU, wgmma and fp8") {
     const Device gpu = hopper_or_skip();
     for (Case c : bold_cases()) {
