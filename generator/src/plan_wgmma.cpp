@@ -95,7 +95,9 @@ void add_bold_steps(Plan& plan) {
     const bool fp8 = is_fp8(plan.spec);
     const bool narrow = !fp8 && width <= 64;
     if (!fp8 && width > 128) return;
-    if (narrow && plan.tile_k < kNarrowBoldKeys) return;
+    // In clusters of bf16 under a mask there are no registers for it.
+    const bool measured = plan.tile_k >= kNarrowBoldKeys && plan.head_dim_padded <= 64;
+    if (narrow && (!measured || plan.cluster_q > 1)) return;
     plan.bold_tiles = narrow ? kNarrowBoldTiles : kBoldTiles;
     plan.bold_waits_first = narrow;
     plan.bold_spread = fp8 ? kFp8BoldSpread : kHalfBoldSpread;
