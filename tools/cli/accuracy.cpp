@@ -20,7 +20,7 @@ constexpr double kRelL1Slack = 5e-4;
 // root of the number of keys summed: each of the keys / 16 additions rounds by up to 2^-11.
 constexpr double kFp16SumError = 6e-5;
 // Hopper's tensor cores truncate sums of e4m3 products: up to 0.0052 of attention that is even, on
-// one H200 (docs/benchmarks/h200.md).
+// one H200 (docs/benchmarks/h200.md). The host device does not.
 constexpr double kE4m3SumError = 6e-3;
 // lse is a sum of terms of about its own size, so its rounding grows with it.
 constexpr double kLseSlack = 1e-4;
@@ -48,11 +48,10 @@ double keys_in_fp16(const Plan& plan, double len_k) {
     return 0;
 }
 
-double rel_l1_limit(const Plan& plan, const Shape& shape, double predicted) {
-    const double sums =
-        plan.v_path == VPath::kFp8
-            ? kE4m3SumError
-            : kFp16SumError * std::sqrt(keys_in_fp16(plan, static_cast<double>(shape.len_k)));
+double rel_l1_limit(const Kernel& kernel, const Shape& shape, double predicted) {
+    const Plan& plan = kernel.plan();
+    double sums = kFp16SumError * std::sqrt(keys_in_fp16(plan, static_cast<double>(shape.len_k)));
+    if (plan.v_path == VPath::kFp8 && !kernel.device().is_host()) sums = kE4m3SumError;
     return (1 + kShare) * std::hypot(predicted, sums) + kRelL1Slack;
 }
 
@@ -77,8 +76,9 @@ const AttentionResult& References::exact(CausalMode causal) {
     return exact_.emplace(causal, exact_attention(problem_, causal)).first->second;
 }
 
-Verdict judge(const Plan& plan, References& references, const AttentionOutput& output,
+Verdict judge(const Kernel& kernel, References& references, const AttentionOutput& output,
               const std::optional<double>& max_rel_l1) {
+    const Plan& plan = kernel.plan();
     const AttentionResult& exact = references.exact(plan.spec.causal);
     const AttentionResult model =
         quantized_attention(plan, references.problem(),
@@ -88,7 +88,7 @@ Verdict judge(const Plan& plan, References& references, const AttentionOutput& o
     verdict.measured.o = compare(exact.o, o);
     verdict.predicted.o = compare(exact.o, model.o);
     verdict.rel_l1_limit =
-        rel_l1_limit(plan, references.problem().shape, verdict.predicted.o.rel_l1);
+        rel_l1_limit(kernel, references.problem().shape, verdict.predicted.o.rel_l1);
     const auto fail = [&verdict](std::string reason) {
         verdict.failures.push_back(std::move(reason));
     };

@@ -43,8 +43,8 @@ struct Verdict {
     bool passed() const { return failures.empty(); }
 };
 
-// Compares a result with exact attention and with the model. max_rel_l1: one more limit.
-Verdict judge(const Plan& plan, References& references, const AttentionOutput& output,
+// Compares a kernel's result with exact attention and with the model. max_rel_l1: one more limit.
+Verdict judge(const Kernel& kernel, References& references, const AttentionOutput& output,
               const std::optional<double>& max_rel_l1);
 
 // The metrics in the order of the documentation; lse's only where there is one.

@@ -102,7 +102,7 @@ class Worker {
         const host::InstructionCounts before = host::instructions_executed();
         const AttentionOutput output = call_attention(kernel, *input_, scale);
         const host::InstructionCounts counts = host::instructions_executed() - before;
-        const Verdict verdict = judge(kernel.plan(), *references_, output, std::nullopt);
+        const Verdict verdict = judge(kernel, *references_, output, std::nullopt);
         return {{"rel_l1", verdict.measured.o.rel_l1},
                 {"limit", verdict.rel_l1_limit},
                 {"passed", verdict.passed()},

@@ -32,7 +32,7 @@ Row verify_one(const Config& config, const InputFile& input, References& referen
                const Kernel& kernel, float logit_scale, const Options& options) {
     const AttentionOutput output = call_attention(kernel, input, logit_scale);
     return {&config, &input, kernel, logit_scale,
-            judge(kernel.plan(), references, output, options.max_rel_l1)};
+            judge(kernel, references, output, options.max_rel_l1)};
 }
 
 Json row_json(const Row& row) {
