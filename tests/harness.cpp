@@ -11,6 +11,7 @@
 #include <stdexcept>
 
 #include "oracles.h"
+#include "placement.h"
 #include "sagejit/device_buffer.h"
 
 namespace sagejit::test {
@@ -18,18 +19,6 @@ namespace {
 
 constexpr uint16_t kInputGap = 0xFFFF;   // NaN in fp16 and bf16
 constexpr uint16_t kOutputGap = 0x5A5A;  // what an untouched output element holds
-
-// A tensor placed in a buffer: where element (b, h, t, 0) is, in elements.
-struct Placement {
-    std::array<int64_t, 4> shape{};
-    std::array<int64_t, 4> strides{};
-    int64_t first = 0;
-    int64_t extent = 0;  // elements of the buffer it needs
-
-    int64_t row(int64_t b, int64_t h, int64_t t) const {
-        return first + b * strides[0] + h * strides[1] + t * strides[2];
-    }
-};
 
 Placement place(const std::array<int64_t, 4>& shape, Layout layout) {
     Placement result;
@@ -48,18 +37,6 @@ Placement place(const std::array<int64_t, 4>& shape, Layout layout) {
         result.extent = batch * heads * len * dim;
     }
     return result;
-}
-
-template <class Body>
-void for_each_row(const Placement& placement, const Body& body) {
-    int64_t index = 0;
-    for (int64_t b = 0; b < placement.shape[0]; ++b) {
-        for (int64_t h = 0; h < placement.shape[1]; ++h) {
-            for (int64_t t = 0; t < placement.shape[2]; ++t) {
-                body(index++, placement.row(b, h, t));
-            }
-        }
-    }
 }
 
 void scatter(const HostTensor& tensor, const Placement& placement, std::vector<uint16_t>& buffer) {
