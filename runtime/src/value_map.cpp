@@ -42,17 +42,18 @@ TensorMapRequest value_request(const Plan& plan, const TensorRef& v) {
     return request;
 }
 
-// Of sizes from half of `most` on that of whose chunks the last is the fullest.
+// Of sizes from half of `most` on that of whose chunks the last is the fullest. Of sizes that make
+// as many chunks it is the smallest, so only those are tried.
 int64_t fullest_chunk(int64_t all, int64_t most) {
-    constexpr int64_t kTried = 64;
     int64_t best = most, best_rest = 0;
-    for (int64_t size = most; 2 * size >= most && size > most - kTried; --size) {
-        const int64_t rest = (all - 1) % size + 1;
-        if (rest * best > best_rest * size) {
+    for (int64_t size = most; size > 0 && 2 * size >= most; --size) {
+        const int64_t chunks = (all + size - 1) / size;
+        size = std::min(size, (all + chunks - 1) / chunks);
+        const int64_t rest = all - (chunks - 1) * size;
+        if (2 * size >= most && rest * best > best_rest * size) {
             best = size;
             best_rest = rest;
         }
-        if (rest == size) break;
     }
     return best;
 }

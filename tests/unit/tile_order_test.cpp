@@ -44,6 +44,8 @@ TEST_CASE("chunks of heads fit the cache, and under a mask the last one is as fu
     CHECK(chunk_of({16, 8, 1, 1024}, masked) == 32);
     CHECK(chunk_of({1, 40, 1, 1024}, masked) == 40);
     CHECK(chunk_of({5, 10, 1, 1024}, masked) == 25);
+    // An eighth of a MiB: 128 is 64 less than what fits.
+    CHECK(chunk_of({16, 32, 1, 256}, masked) == 128);
     // Query heads of one key head stay together.
     CHECK(chunk_of({2, 32, 8, 16384}, masked) == 16);
     // A head that does not fit, and no keys.
